@@ -1,0 +1,509 @@
+"""Charts that a page can redraw every second: the drawing is built once with Altair, only the numbers are sent again.
+
+    line_chart(columns, x="epoch", y="loss", series="part", title="Loss", x_title="epoch", y_title="loss (nats)",
+               log_y=True, cursor=12, key="loss")
+    cell = confusion_heat_map(result.confusion, title="Test digits", key="confusion", by="row")
+    table_twin(columns, key="loss_table", file_name="loss.csv")
+
+`columns` is a mapping of column names to equally long sequences, or a pandas frame. Series are told apart by dash,
+shape and colour together; hovering tells the exact numbers; colours come from the theme on screen. A number that is
+not finite (a run that diverged) is left out of the picture.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import streamlit as st
+
+Columns = Mapping[str, Sequence[Any]]
+
+DASHES = ([1, 0], [6, 3], [2, 2], [10, 3, 2, 3], [12, 4], [4, 2, 1, 2], [1, 3])
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+_MARKERS = 9
+
+
+def line_chart(
+    columns: Any,
+    *,
+    x: str,
+    y: str,
+    title: str,
+    x_title: str,
+    y_title: str,
+    key: str,
+    series: str | None = None,
+    order: Sequence[str] | None = None,
+    log_y: bool = False,
+    log_x: bool = False,
+    zero: bool = False,
+    y_format: str = ".4f",
+    x_format: str = "~g",
+    cursor: float | None = None,
+    references: Mapping[str, float] | None = None,
+    band: tuple[str, str] | None = None,
+    faint: str | None = None,
+    height: int = 300,
+    alt: str | None = None,
+) -> None:
+    """Lines over a quantity, one per series.
+
+    Args:
+        columns: long form, one row per point: columns `x`, `y` and, where there are several lines, `series`.
+        order: the names of the series, in the order of the legend; fixes each one's colour, dash and shape. Give it
+            where series come and go, so that a line keeps its look.
+        log_y, log_x: logarithmic axes; values of 0 and below are left out.
+        zero: whether the y axis starts at 0.
+        y_format, x_format: d3 formats of the exact values on hover; ".2%" for fractions shown as per cent.
+        cursor: where to draw an upright line (the epoch looked at); moving it redraws nothing else.
+        references: level lines with a label each: {"report: 0.44": 0.44}.
+        band: names of two columns with the lower and upper edge of a shaded band around each line.
+        faint: name of a column that tells lines of one series apart (seeds), each drawn thin.
+        alt: what the chart shows, in words, for screen readers; do not put changing numbers in it.
+    """
+    table = _columns(columns)
+    needed = [x, y, *([series] if series else []), *(band or ()), *([faint] if faint else [])]
+    rows = {name: list(table[name]) for name in needed}
+    rows[y] = [_plottable(value, log_y) for value in rows[y]]
+    rows[x] = [_plottable(value, log_x) for value in rows[x]]
+    names = tuple(order) if order is not None else (tuple(dict.fromkeys(map(str, rows[series]))) if series else ())
+    rows["_marker"] = _markers(rows, series, faint)
+    spec = _line_spec(
+        x, y, series, names, title, x_title, y_title, log_x, log_y, zero, x_format, y_format, band, faint, height
+    )
+    levels = references or {}
+    datasets = {
+        "lines": pa.table(rows),
+        "cursor": pa.table({"at": pa.array([] if cursor is None else [float(cursor)], pa.float64())}),
+        "levels": pa.table(
+            {"level": pa.array(map(float, levels.values()), pa.float64()), "label": pa.array(levels, pa.string())}
+        ),
+    }
+    _draw(spec, datasets, key=key, alt=alt or title)
+
+
+def bar_chart(
+    columns: Any,
+    *,
+    x: str,
+    y: str,
+    title: str,
+    x_title: str,
+    y_title: str,
+    key: str,
+    series: str | None = None,
+    order: Sequence[str] | None = None,
+    stacked: bool = True,
+    horizontal: bool = False,
+    y_format: str = ",",
+    height: int = 260,
+    alt: str | None = None,
+) -> None:
+    """Bars over categories; several series are stacked, or stand side by side. `order` as in `line_chart`."""
+    table = _columns(columns)
+    rows: dict[str, list[Any]] = {name: list(table[name]) for name in [x, y, *([series] if series else [])]}
+    rows[x] = [str(value) for value in rows[x]]
+    rows[y] = [_plottable(value, False) for value in rows[y]]
+    categories = tuple(dict.fromkeys(rows[x]))
+    names = tuple(order) if order is not None else (tuple(dict.fromkeys(map(str, rows[series]))) if series else ())
+    spec = _bar_spec(x, y, series, names, categories, title, x_title, y_title, stacked, horizontal, y_format, height)
+    _draw(spec, {"bars": pa.table(rows)}, key=key, alt=alt or title)
+
+
+def histogram(
+    counts: Sequence[float],
+    edges: Sequence[float],
+    *,
+    title: str,
+    x_title: str,
+    key: str,
+    y_title: str = "count",
+    height: int = 200,
+    alt: str | None = None,
+) -> None:
+    """Counts between edges, as `numpy.histogram` gives them (one edge more than counts)."""
+    table = pa.table(
+        {
+            "from": [float(edge) for edge in edges[:-1]],
+            "to": [float(edge) for edge in edges[1:]],
+            "count": [float(count) for count in counts],
+        }
+    )
+    _draw(_histogram_spec(title, x_title, y_title, height), {"bins": table}, key=key, alt=alt or title)
+
+
+def confusion_heat_map(
+    confusion: Sequence[Sequence[int]],
+    *,
+    title: str,
+    key: str,
+    by: str = "count",
+    marked: Iterable[tuple[int, int]] = (),
+    selectable: bool = True,
+    height: int = 420,
+    alt: str | None = None,
+) -> tuple[int, int] | None:
+    """A confusion matrix: rows are true digits, columns what the network said; right answers blue, mistakes orange.
+
+    Args:
+        confusion: (10, 10) counts.
+        by: "count" or "row" (per cent of the row's digits).
+        marked: (true, predicted) cells to frame, such as the report's named confusions.
+        selectable: whether a click selects a cell (and runs the page again).
+
+    Returns:
+        The selected cell as (true, predicted), or None.
+    """
+    frames = set(marked)
+    rows: dict[str, list[Any]] = {
+        name: [] for name in ("true", "predicted", "count", "share", "label", "kind", "framed")
+    }
+    for truth, row in enumerate(confusion):
+        total = sum(row) or 1
+        for said, count in enumerate(row):
+            share = count / total
+            rows["true"].append(truth)
+            rows["predicted"].append(said)
+            rows["count"].append(int(count))
+            rows["share"].append(share)
+            rows["label"].append(f"{100 * share:.1f}" if by == "row" else str(int(count)))
+            rows["kind"].append("right" if truth == said else "mistake")
+            rows["framed"].append((truth, said) in frames)
+    spec = _confusion_spec(title, "per cent of the true digit" if by == "row" else "images", selectable, height)
+    event = _draw(spec, {"cells": pa.table(rows)}, key=key, alt=alt or title, select="cell" if selectable else None)
+    chosen = (event or {}).get("selection", {}).get("cell") or []
+    return (int(chosen[0]["true"]), int(chosen[0]["predicted"])) if chosen else None
+
+
+def table_twin(
+    columns: Any,
+    *,
+    key: str,
+    file_name: str = "chart.csv",
+    label: str = "Table",
+    formats: Mapping[str, str] | None = None,
+) -> None:
+    """The numbers of a chart as a table in a popover, with a CSV download: the twin every chart has.
+
+    Args:
+        formats: printf formats of columns in the table ({"loss": "%.4f"}); the CSV keeps every digit.
+    """
+    table = _columns(columns)
+    with st.popover(label, icon=":material/table_rows:", type="tertiary", key=f"{key}.popover"):
+        settings = {name: st.column_config.NumberColumn(format=form) for name, form in (formats or {}).items()}
+        st.dataframe(pa.table(table), hide_index=True, height=280, column_config=settings, key=f"{key}.table")
+        st.download_button(
+            "Download as CSV",
+            lambda: _csv(table),
+            file_name=file_name,
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"{key}.csv",
+        )
+
+
+def long_form(
+    x: Sequence[Any], lines: Mapping[str, Sequence[Any]], *, names: tuple[str, str, str]
+) -> dict[str, list[Any]]:
+    """Several lines over the same x as long-form columns; `names` are those of the x, y and series column."""
+    x_name, y_name, series_name = names
+    columns: dict[str, list[Any]] = {x_name: [], y_name: [], series_name: []}
+    for label, values in lines.items():
+        columns[x_name] += list(x[: len(values)])
+        columns[y_name] += list(values)
+        columns[series_name] += [label] * len(values)
+    return columns
+
+
+# -- drawing -----------------------------------------------------------------------------------------------------------
+
+
+def _draw(
+    spec: Mapping[str, Any], datasets: Mapping[str, pa.Table], *, key: str, alt: str, select: str | None = None
+) -> Any:
+    """Send a built drawing with fresh numbers. The drawing stays the same, so nothing flickers."""
+    filled: Any = {**spec, "datasets": dict(datasets)}
+    if select is None:
+        st.vega_lite_chart(filled, key=key, alt=alt)
+        return None
+    return st.vega_lite_chart(filled, key=key, alt=alt, on_select="rerun", selection_mode=select)
+
+
+def _columns(columns: Any) -> Columns:
+    """A mapping of columns from a mapping, a pandas frame or an Arrow table."""
+    if isinstance(columns, Mapping):
+        return columns
+    if isinstance(columns, pa.Table):
+        return columns.to_pydict()
+    return {str(name): columns[name].tolist() for name in columns.columns}
+
+
+def _plottable(value: Any, logarithmic: bool) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) and (number > 0 or not logarithmic) else None
+
+
+def _markers(rows: Columns, series: str | None, faint: str | None) -> list[bool]:
+    """Which points carry their series' shape: a few along each line, the last one always."""
+    names = rows[series] if series else [""] * len(next(iter(rows.values())))
+    single = rows[faint] if faint else names
+    places: dict[Any, list[int]] = {}
+    for index, name in enumerate(zip(names, single, strict=True)):
+        places.setdefault(name, []).append(index)
+    chosen = [False] * len(names)
+    for indices in places.values():
+        every = max(1, math.ceil(len(indices) / _MARKERS))
+        for index in indices[::-1][::every]:
+            chosen[index] = True
+    return chosen
+
+
+def _csv(columns: Columns) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue().encode()
+
+
+# -- the drawings, built once each ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _line_spec(
+    x: str,
+    y: str,
+    series: str | None,
+    names: tuple[str, ...],
+    title: str,
+    x_title: str,
+    y_title: str,
+    log_x: bool,
+    log_y: bool,
+    zero: bool,
+    x_format: str,
+    y_format: str,
+    band: tuple[str, str] | None,
+    faint: str | None,
+    height: int,
+) -> dict[str, Any]:
+    import altair as alt
+
+    per_cent = "%" in y_format
+    across = alt.X(
+        field=x,
+        type="quantitative",
+        title=x_title,
+        scale=alt.Scale(type="log" if log_x else "linear", zero=False, nice=log_x),
+    ).axis(tickMinStep=1 if x == "epoch" else alt.Undefined, format="~e" if log_x else alt.Undefined)
+    up = alt.Y(
+        field=y, type="quantitative", title=y_title, scale=alt.Scale(type="log" if log_y else "linear", zero=zero)
+    ).axis(format="~%" if per_cent else ("~g" if log_y else alt.Undefined))
+    tooltip = [alt.Tooltip(field=x, type="quantitative", title=x_title, format=x_format)]
+    if series:
+        tooltip.append(alt.Tooltip(field=series, type="nominal", title=series))
+    tooltip.append(alt.Tooltip(field=y, type="quantitative", title=y_title, format=y_format))
+
+    look: dict[str, Any] = {}
+    shape: dict[str, Any] = {}
+    if series:
+        legend = alt.Legend(title=None, orient="bottom", symbolStrokeWidth=2, symbolSize=70, labelLimit=320, columns=2)
+        domain = list(names)
+        look["color"] = alt.Color(field=series, type="nominal", scale=alt.Scale(domain=domain), legend=legend)
+        look["strokeDash"] = alt.StrokeDash(
+            field=series,
+            type="nominal",
+            legend=legend,
+            scale=alt.Scale(domain=domain, range=_repeat(DASHES, len(domain))),
+        )
+        shape["shape"] = alt.Shape(
+            field=series,
+            type="nominal",
+            legend=legend,
+            scale=alt.Scale(domain=domain, range=_repeat(SHAPES, len(domain))),
+        )
+    colour = {"color": look["color"]} if series else {}
+    detail = {"detail": alt.Detail(field=faint, type="nominal")} if faint else {}
+
+    base = alt.Chart(alt.NamedData("lines"))
+    layers = []
+    if band:
+        layers.append(
+            base.mark_area(opacity=0.15).encode(
+                x=across, y=alt.Y(field=band[0], type="quantitative"), y2=alt.Y2(field=band[1]), **colour, **detail
+            )
+        )
+    layers.append(
+        base.mark_line(strokeWidth=1 if faint else 2, opacity=0.6 if faint else 1, interpolate="linear").encode(
+            x=across, y=up, **look, **detail
+        )
+    )
+    marks = base.transform_filter("datum._marker").mark_point(size=45, filled=True, opacity=1)
+    layers.append(marks.encode(x=across, y=up, **colour, **shape, **detail))
+    near = alt.selection_point(
+        name="near", nearest=True, on="pointermove", clear="pointerout", fields=[x, *([series] if series else [])]
+    )
+    hovered = base.mark_point(size=110, filled=False, strokeWidth=2).encode(
+        x=across, y=up, opacity=alt.condition(near, alt.value(1), alt.value(0)), tooltip=tooltip, **colour, **detail
+    )
+    layers.append(hovered.add_params(near))
+    layers.append(
+        alt.Chart(alt.NamedData("cursor"))
+        .mark_rule(strokeWidth=1.5, strokeDash=[4, 3], color="#888888")
+        .encode(x=alt.X(field="at", type="quantitative"))
+    )
+    levels = alt.Chart(alt.NamedData("levels"))
+    layers.append(
+        levels.mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888").encode(
+            y=alt.Y(field="level", type="quantitative")
+        )
+    )
+    layers.append(
+        levels.mark_text(align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12).encode(
+            x=alt.value("width"),
+            y=alt.Y(field="level", type="quantitative"),
+            text=alt.Text(field="label", type="nominal"),
+        )
+    )
+    return _finish(alt.layer(*layers), title, height)
+
+
+@lru_cache(maxsize=128)
+def _bar_spec(
+    x: str,
+    y: str,
+    series: str | None,
+    names: tuple[str, ...],
+    categories: tuple[str, ...],
+    title: str,
+    x_title: str,
+    y_title: str,
+    stacked: bool,
+    horizontal: bool,
+    y_format: str,
+    height: int,
+) -> dict[str, Any]:
+    import altair as alt
+
+    tooltip = [alt.Tooltip(field=x, type="nominal", title=x_title)]
+    options: dict[str, Any] = {}
+    if series:
+        tooltip.append(alt.Tooltip(field=series, type="nominal", title=series))
+        options["color"] = alt.Color(
+            field=series,
+            type="nominal",
+            scale=alt.Scale(domain=list(names)),
+            legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320),
+        )
+        options["order"] = alt.Order(field="_order", type="quantitative")
+        if not stacked:
+            options["yOffset" if horizontal else "xOffset"] = (alt.YOffset if horizontal else alt.XOffset)(
+                field=series, type="nominal", scale=alt.Scale(domain=list(names))
+            )
+    tooltip.append(alt.Tooltip(field=y, type="quantitative", title=y_title, format=y_format))
+    axis = {"labelAngle": 0} if not horizontal else {}
+    along = {"field": x, "type": "nominal", "title": x_title, "sort": list(categories)}
+    size = {"field": y, "type": "quantitative", "title": y_title, "stack": "zero" if stacked else None}
+    percent = {"format": "~%"} if "%" in y_format else {}
+    if horizontal:
+        places: dict[str, Any] = {"y": alt.Y(**along).axis(**axis), "x": alt.X(**size).axis(**percent)}
+    else:
+        places = {"x": alt.X(**along).axis(**axis), "y": alt.Y(**size).axis(**percent)}
+    chart = alt.Chart(alt.NamedData("bars")).mark_bar(stroke="#ffffff", strokeWidth=0.5)
+    if series:
+        ranks = " : ".join(f"datum[{series!r}] == {name!r} ? {rank}" for rank, name in enumerate(names))
+        chart = chart.transform_calculate(_order=f"{ranks} : {len(names)}")
+    return _finish(chart.encode(tooltip=tooltip, **places, **options), title, height)
+
+
+@lru_cache(maxsize=64)
+def _histogram_spec(title: str, x_title: str, y_title: str, height: int) -> dict[str, Any]:
+    import altair as alt
+
+    chart = (
+        alt.Chart(alt.NamedData("bins"))
+        .mark_bar(binSpacing=0, stroke="#ffffff", strokeWidth=0.3)
+        .encode(
+            x=alt.X(field="from", type="quantitative", title=x_title, bin="binned"),
+            x2=alt.X2(field="to"),
+            y=alt.Y(field="count", type="quantitative", title=y_title),
+            tooltip=[
+                alt.Tooltip(field="from", type="quantitative", format=".4~g"),
+                alt.Tooltip(field="to", type="quantitative", format=".4~g"),
+                alt.Tooltip(field="count", type="quantitative", title=y_title, format=","),
+            ],
+        )
+    )
+    return _finish(chart, title, height)
+
+
+@lru_cache(maxsize=32)
+def _confusion_spec(title: str, unit: str, selectable: bool, height: int) -> dict[str, Any]:
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData("cells"))
+    places = {
+        "x": alt.X(field="predicted", type="ordinal", title="the network said").axis(labelAngle=0, orient="bottom"),
+        "y": alt.Y(field="true", type="ordinal", title="the digit was"),
+    }
+    tooltip = [
+        alt.Tooltip(field="true", type="ordinal", title="the digit was"),
+        alt.Tooltip(field="predicted", type="ordinal", title="the network said"),
+        alt.Tooltip(field="count", type="quantitative", title="images", format=","),
+        alt.Tooltip(field="share", type="quantitative", title="of the row", format=".2%"),
+    ]
+    cell = alt.selection_point(name="cell", fields=["true", "predicted"], empty=False)
+
+    def squares(kind: str, colour: str, deepest: float) -> Any:
+        chart = base.transform_filter(f"datum.kind == '{kind}'").mark_rect(color=colour, cursor="pointer")
+        # Opacity, not lightness: the same drawing then works on paper and on a dark ground.
+        deep = alt.FillOpacity(
+            field="share",
+            type="quantitative",
+            legend=None,
+            scale=alt.Scale(domain=[0, deepest], range=[0.04, 0.85], clamp=True),
+        )
+        options: dict[str, Any] = {}
+        if selectable:
+            options["strokeWidth"] = alt.condition(cell, alt.value(3), alt.value(0))
+            options["stroke"] = alt.value("#888888")
+        return chart.encode(fillOpacity=deep, tooltip=tooltip, **places, **options)
+
+    right, wrong = squares("right", "#3a8fc4", 1.0), squares("mistake", "#e0772e", 0.06)
+    if selectable:
+        right = right.add_params(cell)
+    frames = base.transform_filter("datum.framed").mark_rect(
+        fillOpacity=0, stroke="#888888", strokeWidth=2, strokeDash=[4, 2]
+    )
+    words = base.mark_text(fontSize=12).encode(
+        text=alt.Text(field="label", type="nominal"),
+        opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0.3)),
+        tooltip=tooltip,
+        **places,
+    )
+    chart = alt.layer(right, wrong, frames.encode(**places), words).resolve_scale(fillOpacity="independent")
+    return _finish(chart, f"{title} ({unit})", height)
+
+
+def _finish(chart: Any, title: str, height: int) -> dict[str, Any]:
+    import altair as alt
+
+    titled = chart.properties(
+        title=alt.Title(title, anchor="start", fontSize=15, offset=10), height=height, width="container"
+    )
+    built: dict[str, Any] = titled.to_dict(validate=True)
+    built.pop("datasets", None)
+    return built
+
+
+def _repeat(values: Sequence[Any], count: int) -> list[Any]:
+    return [values[index % len(values)] for index in range(max(count, 1))]

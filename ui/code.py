@@ -1,0 +1,67 @@
+"""“Show the code”: the function of `mlcore` that computed what is on screen, and a script that does it without the app.
+
+The source is read from the running function, so what is shown is what ran.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_ROOT = Path(__file__).parent.parent
+
+
+def show_code(
+    *functions: Callable[..., Any] | type,
+    script: str | None = None,
+    key: str,
+    label: str = "Show the code",
+    note: str | None = None,
+    file_name: str = "backprop_lab.py",
+    requires: str = "numpy",
+) -> None:
+    """An expander with the real source of `functions`, and a stand-alone script to copy or download.
+
+    Args:
+        functions: functions, methods or classes of `mlcore`; each is shown as it stands in its file.
+        script: a whole Python program that reproduces the state on screen.
+        key: unique on the page.
+        note: one or two sentences on what to look for.
+        file_name: name of the downloaded script.
+        requires: what the script needs besides Python, as `pip install` takes it.
+    """
+    with st.expander(label, icon=":material/code:", key=f"code.{key}"):
+        if note:
+            st.markdown(note)
+        for function in functions:
+            source, place = source_of(function)
+            st.caption(f"The code that ran: `{place}`")
+            st.code(source, language="python")
+        if script is not None:
+            st.caption(f"The same without this app. It needs Python and `{requires}`.")
+            st.code(script, language="python")
+            st.download_button(
+                "Download the script",
+                script,
+                file_name=file_name,
+                mime="text/x-python",
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"code.{key}.download",
+            )
+
+
+@lru_cache(maxsize=256)
+def source_of(function: Callable[..., Any] | type) -> tuple[str, str]:
+    """(source text, "mlcore/autodiff/value.py, line 40") of a function, a method or a class."""
+    plain = inspect.unwrap(function) if callable(function) else function
+    lines, start = inspect.getsourcelines(plain)
+    path = Path(inspect.getsourcefile(plain) or "")
+    shown = path.relative_to(_ROOT) if path.is_relative_to(_ROOT) else path.name
+    return textwrap.dedent("".join(lines)), f"{shown}, line {start}"

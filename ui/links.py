@@ -1,0 +1,452 @@
+"""The state of a page lives in its link: whoever opens the link, or reloads the page, sees the same thing.
+
+A page declares its parameters once, each with a default and a rule for reading it from text, and asks for its state:
+
+    state = restore("forward", text("f", REPORT_F), number("x1", 0.7), choice("view", ("graph", "table"), "graph"))
+    view = st.segmented_control("View", ("graph", "table"), key=state.key("view"))      # any Streamlit widget
+    x1 = number_field("x1", state=state, key="x1")                                      # a field of ui.fields
+    if st.button("Next"):
+        state.set(step=state["step"] + 1)                                               # anything else
+    copy_link_button(state)
+
+`state["view"]` is the value now. The address follows by itself: only what differs from the default is written. A
+parameter that cannot be read is left at its default and named in one sentence. The visitor's own token (`me`) stays in
+the address while the visitor moves about, and is never part of a copied link.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+OWNER = "me"
+"""The query parameter that holds the visitor's token; `ui.runs` makes it, this module carries it along."""
+
+_LONGEST = 4000
+_MOST_NAMED = 5
+_RACE_SECONDS = 1.5
+_KNOWN_ELSEWHERE = ("embed", "embed_options", "utm_source", "utm_medium", "utm_campaign", "fbclid", "gclid")
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a page.
+
+    Attributes:
+        name: as it stands in the address.
+        default: the value where the address says nothing.
+        parse: text → value; raises ValueError with the rest of a sentence ("must be at most 9") where it cannot.
+        show: value → text, which `parse` reads back to the same value.
+    """
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+
+
+# -- kinds of parameter ------------------------------------------------------------------------------------------------
+
+
+def text(name: str, default: str = "", *, longest: int = 200) -> Param:
+    """Any text of at most `longest` printable characters."""
+
+    def parse(given: str) -> str:
+        if len(given) > longest:
+            raise ValueError(f"may have at most {longest} characters")
+        if any(not character.isprintable() for character in given):
+            raise ValueError("has characters that cannot be printed")
+        return given
+
+    return Param(name, default, parse)
+
+
+def number(name: str, default: float, *, low: float = -1e12, high: float = 1e12) -> Param:
+    """A finite number from `low` to `high`."""
+
+    def parse(given: str) -> float:
+        try:
+            value = float(given)
+        except ValueError:
+            raise ValueError("must be a number") from None
+        if not math.isfinite(value) or not low <= value <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return value
+
+    return Param(name, default, parse, lambda value: repr(float(value)).removesuffix(".0"))
+
+
+def integer(name: str, default: int, *, low: int = 0, high: int = 10**9) -> Param:
+    """A whole number from `low` to `high`."""
+
+    def parse(given: str) -> int:
+        try:
+            value = int(given[:20])
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+        if not low <= value <= high or len(given) > 20:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return value
+
+    return Param(name, default, parse)
+
+
+def choice(name: str, options: Iterable[str], default: str) -> Param:
+    """One of a few words."""
+    allowed = tuple(options)
+
+    def parse(given: str) -> str:
+        if given not in allowed:
+            raise ValueError("must be one of " + ", ".join(allowed[:12]))
+        return given
+
+    return Param(name, default, parse)
+
+
+def choices(name: str, options: Iterable[str], default: Sequence[str] = ()) -> Param:
+    """Any of a few words, with commas between: what `st.multiselect` and `st.pills` give, as a list."""
+    allowed = tuple(options)
+
+    def parse(given: str) -> list[str]:
+        values = [part for part in given.split(",") if part]
+        if any(value not in allowed for value in values) or len(set(values)) != len(values):
+            raise ValueError("must be some of " + ", ".join(allowed[:12]))
+        return values
+
+    return Param(name, list(default), parse, ",".join)
+
+
+def flag(name: str, default: bool = False) -> Param:
+    """Yes or no, written 1 or 0."""
+
+    def parse(given: str) -> bool:
+        if given not in ("0", "1"):
+            raise ValueError("must be 1 or 0")
+        return given == "1"
+
+    return Param(name, default, parse, lambda value: "1" if value else "0")
+
+
+def numbers(name: str, default: Mapping[str, float], *, most: int = 60) -> Param:
+    """Named numbers, written `x1:0.7,w1:-1.5`, where the names are not known beforehand."""
+
+    def parse(given: str) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for part in filter(None, given.split(",")):
+            key, colon, digits = part.partition(":")
+            if not colon or not key.isidentifier() or len(key) > 30:
+                raise ValueError("must be written like x1:0.7,w1:-1.5")
+            values[key] = number(key, 0.0).parse(digits)
+        if len(values) > most:
+            raise ValueError(f"may name at most {most} numbers")
+        return values
+
+    def show(values: Mapping[str, float]) -> str:
+        return ",".join(f"{key}:{number(key, 0.0).show(value)}" for key, value in values.items())
+
+    return Param(name, dict(default), parse, show)
+
+
+def config(default: BaseModel, *, leave_out: Iterable[str] = ("kind",)) -> tuple[Param, ...]:
+    """One parameter per field of a run's config, read by the config's own rules; the defaults are `default`'s values.
+
+    `ScratchConfig(**{name: state[name] for name in fields})` may still fail where several fields contradict each other.
+    """
+    skipped = set(leave_out)
+    return tuple(
+        _config_param(name, info, getattr(default, name))
+        for name, info in type(default).model_fields.items()
+        if name not in skipped
+    )
+
+
+def _config_param(name: str, info: FieldInfo, default: Any) -> Param:
+    rule: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())
+
+    def parse(given: str) -> Any:
+        # An optional field says "none" where it has no value; a list says it by its own rule.
+        for value in (None, given) if given == "none" else (given,):
+            try:
+                return rule.validate_python(value)
+            except ValidationError as error:
+                message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError((message[0].lower() + message[1:]).replace("input should be", "must be"))
+
+    def show(value: Any) -> str:
+        if isinstance(value, tuple | list):
+            return ",".join(map(str, value)) or "none"
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        return "none" if value is None else str(value)
+
+    return Param(name, default, parse, show)
+
+
+# -- the state of a page -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Slot:
+    """What a session keeps of one page between its runs."""
+
+    values: dict[str, Any]
+    reseed: set[str] = field(default_factory=set)
+    typed: set[str] = field(default_factory=set)
+    bound: set[str] = field(default_factory=set)
+    written: list[dict[str, str]] = field(default_factory=list)
+    written_at: float = 0.0
+    ignored: list[str] = field(default_factory=list)
+
+
+class LinkState(Mapping[str, Any]):
+    """The values of a page's parameters, kept in step with its widgets and its address. Made by `restore`."""
+
+    def __init__(self, page: str, params: Mapping[str, Param], slot: _Slot) -> None:
+        self.page = page
+        self._params = params
+        self._slot = slot
+
+    def __getitem__(self, name: str) -> Any:
+        """The value now: what the widget says where one is bound and drawn, else what was last set."""
+        if name not in self._params:
+            raise KeyError(name)
+        key = self._key(name)
+        if name in self._slot.bound and name not in self._slot.reseed and key in st.session_state:
+            self._slot.values[name] = st.session_state[key]
+        return self._slot.values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._params)
+
+    def __len__(self) -> int:
+        return len(self._params)
+
+    def key(self, name: str) -> str:
+        """The `key=` for the widget that shows this parameter; the widget starts at the parameter's value.
+
+        Call it where the widget is made, and give the widget no value of its own.
+        """
+        self._slot.bound.add(name)
+        return self._seed(name, self._slot.values[name])
+
+    def typed_key(self, name: str) -> str:
+        """As `key`, for a text input whose text stands for the value (`ui.fields` reads it and calls `set`)."""
+        self._slot.typed.add(name)
+        return self._seed(name, self._params[name].show(self._slot.values[name]))
+
+    def set(self, **values: Any) -> None:
+        """Give parameters new values; their widgets and the address follow. Works in callbacks and in the script.
+
+        Where the widget was already drawn in this run, it follows at the next (`st.rerun()` brings it about).
+        """
+        for name, value in values.items():
+            if name not in self._params:
+                raise KeyError(name)
+            self._slot.values[name] = value
+            self._slot.reseed.add(name)
+        self.sync()
+
+    def keep(self, name: str, value: Any) -> None:
+        """Take a value that the widget itself already shows (for `ui.fields`)."""
+        self._slot.values[name] = value
+        self.sync()
+
+    def parse(self, name: str, given: str) -> Any:
+        """What a text says by this parameter's own rule; raises ValueError with the rest of a sentence."""
+        return self._params[name].parse(given)
+
+    def reset(self, *names: str) -> None:
+        """Put these parameters, or all, back to their defaults."""
+        self.set(**{name: self._params[name].default for name in names or self._params})
+
+    def query(self) -> dict[str, str]:
+        """What the address says: every parameter that is not at its default, as text."""
+        return {
+            name: shown
+            for name, param in self._params.items()
+            if (shown := param.show(self[name])) != param.show(param.default)
+        }
+
+    def sync(self) -> None:
+        """Write the address. `restore` and `set` do so; a fragment with bound widgets calls it once itself."""
+        query = self.query()
+        kept = {name: value for name, value in st.query_params.items() if _elsewhere(name)}
+        if {**kept, **query} != st.query_params.to_dict():
+            st.query_params.from_dict({**kept, **query})
+        if not self._slot.written or self._slot.written[-1] != query:
+            self._slot.written = [*self._slot.written[-30:], query]
+            self._slot.written_at = time.monotonic()
+
+    def _key(self, name: str) -> str:
+        return f"{self.page}.{name}"
+
+    def _seed(self, name: str, value: Any) -> str:
+        key = self._key(name)
+        if name in self._slot.reseed or key not in st.session_state:
+            st.session_state[key] = value
+            self._slot.reseed.discard(name)
+        return key
+
+    # What `restore` does, in order.
+
+    def _follow_widgets(self) -> bool:
+        before = dict(self._slot.values)
+        for name in self._params:
+            self[name]
+        return before != self._slot.values or bool(self._slot.reseed)
+
+    def _read(self, given: Mapping[str, str]) -> None:
+        """Take the whole state from an address."""
+        ignored = []
+        for name, param in self._params.items():
+            value = param.default
+            if name in given:
+                try:
+                    value = _parse(param, given[name])
+                except ValueError as problem:
+                    ignored.append(f"{name} ({problem})")
+            self._slot.values[name] = value
+            self._slot.reseed.add(name)
+        ignored += [f"{_printable(name)} (not a setting of this page)" for name in given if name not in self._params]
+        self._slot.ignored = ignored
+
+
+def restore(page: str, *params: Param | Iterable[Param], notice: bool = True) -> LinkState:
+    """The state of a page: from its address when it is opened or reloaded, from its widgets while it is used.
+
+    Call it once per run, right after `ui.page.page`, with a short name of the page and its parameters. With `notice`,
+    parameters of the address that could not be read are named here in one sentence.
+    """
+    flat = [one for item in params for one in ((item,) if isinstance(item, Param) else item)]
+    declared = {param.name: param for param in flat}
+    if len(declared) != len(flat):
+        raise ValueError(f"page {page!r} declares a parameter twice")
+    slots: dict[str, _Slot] = st.session_state.setdefault("links.slots", {})
+    fresh = page not in slots
+    slot = slots.setdefault(page, _Slot({name: param.default for name, param in declared.items()}))
+    for name, param in declared.items():
+        slot.values.setdefault(name, param.default)
+    state = LinkState(page, declared, slot)
+
+    arrived = fresh or st.session_state.get("links.page") != page
+    st.session_state["links.page"] = page
+    changed = state._follow_widgets()
+    if changed:
+        slot.ignored = []
+    given = {name: value for name, value in st.query_params.items() if not _elsewhere(name)}
+    if _from_outside(slot, given, arrived=arrived, changed=changed):
+        state._read(given)
+    state.sync()
+    if slot.ignored and notice:
+        _show_ignored(slot)
+    return state
+
+
+def _from_outside(slot: _Slot, given: Mapping[str, str], *, arrived: bool, changed: bool) -> bool:
+    """Whether the address came with the visitor (a link, the back button) rather than from this page's own writing.
+
+    A click that is quicker than the network brings an address we wrote a moment ago; that one must not win over what
+    was clicked.
+    """
+    if arrived:
+        return bool(given)
+    if slot.written and given == slot.written[-1]:
+        return False
+    if given not in slot.written:
+        return True
+    return not changed and time.monotonic() - slot.written_at > _RACE_SECONDS
+
+
+def _show_ignored(slot: _Slot) -> None:
+    named = slot.ignored[:_MOST_NAMED]
+    more = len(slot.ignored) - len(named)
+    # Streamlit shows this as markdown; the parameter's text is a visitor's, so it is shown as code.
+    parts = ", ".join(f"`{part.replace('`', '')}`" for part in named) + (f" and {more} more" if more else "")
+    st.info(f"This link has parts that cannot be used, so their defaults stand: {parts}.", icon=":material/link_off:")
+
+
+def _parse(param: Param, given: str) -> Any:
+    if len(given) > _LONGEST:
+        raise ValueError(f"may have at most {_LONGEST} characters")
+    return param.parse(given)
+
+
+def _elsewhere(name: str) -> bool:
+    return name == OWNER or name in _KNOWN_ELSEWHERE
+
+
+def _printable(given: str) -> str:
+    shown = "".join(character if character.isprintable() else "?" for character in given)
+    return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
+# -- links that leave the page -----------------------------------------------------------------------------------------
+
+
+def carried() -> dict[str, str]:
+    """What every link between the app's pages takes along: the visitor's token, where there is one."""
+    token = st.query_params.get(OWNER) or st.session_state.get(OWNER)
+    return {OWNER: token} if isinstance(token, str) and token else {}
+
+
+def share_link(state: LinkState) -> str:
+    """The address to hand to somebody else: this page in this state, without the visitor's token."""
+    query = urlencode(state.query())
+    base = (st.context.url or "").partition("?")[0]
+    return f"{base}?{query}" if query else base
+
+
+_COPY_HTML = """<button type="button" class="copy"></button><input class="link" readonly hidden aria-label="Link">
+<span class="said" role="status"></span>"""
+_COPY_CSS = """
+:host, .root { font-family: var(--st-font); }
+.copy { font: inherit; font-size: 0.9rem; color: var(--st-text-color); background: var(--st-background-color);
+  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: 0.4rem 0.8rem;
+  min-height: 2.5rem; cursor: pointer; }
+.copy:hover, .copy:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
+.copy:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+.said { margin-left: 0.6rem; font-size: 0.9rem; color: var(--st-text-color); }
+.link { display: block; width: 100%; box-sizing: border-box; margin-top: 0.4rem; padding: 0.4rem; font: inherit;
+  font-size: 0.85rem; color: var(--st-text-color); background: var(--st-secondary-background-color);
+  border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); }
+.link[hidden] { display: none; }
+"""
+_COPY_JS = """
+export default function ({ data, parentElement }) {
+  const button = parentElement.querySelector(".copy");
+  const field = parentElement.querySelector(".link");
+  const said = parentElement.querySelector(".said");
+  button.textContent = data.label;
+  const link = data.link || window.location.origin + window.location.pathname + (data.query ? "?" + data.query : "");
+  field.value = link;
+  button.onclick = async () => {
+    let copied = false;
+    try { await navigator.clipboard.writeText(link); copied = true; } catch (refused) { copied = false; }
+    if (!copied) {
+      field.hidden = false;
+      field.focus();
+      field.select();
+      try { copied = document.execCommand("copy"); } catch (refused) { copied = false; }
+      if (copied) field.hidden = true;
+    }
+    said.textContent = copied ? "Link copied." : "Copy this link:";
+    window.setTimeout(() => { if (copied) said.textContent = ""; }, 4000);
+  };
+}
+"""
+_copy = st.components.v2.component("backprop_lab_copy_link", html=_COPY_HTML, css=_COPY_CSS, js=_COPY_JS)
+
+
+def copy_link_button(state: LinkState, *, label: str = "Copy link", key: str = "copy_link") -> None:
+    """A button that puts `share_link(state)` on the clipboard, or shows it where the browser does not allow that."""
+    _copy(
+        key=f"{state.page}.{key}", data={"label": label, "link": share_link(state), "query": urlencode(state.query())}
+    )
