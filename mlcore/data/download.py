@@ -143,7 +143,7 @@ def _download(staging: str) -> int:
     socket.setdefaulttimeout(SECONDS_WITHOUT_A_BYTE)
     try:
         import_torchvision().datasets.MNIST(root=staging, train=True, download=True)
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, the one who asked gets a sentence
+    except Exception as error:  # whatever went wrong, the one who asked gets a sentence
         sys.stdout.write(f"{_reason(error)}\n")
         return 1
     return 0

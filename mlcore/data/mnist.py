@@ -6,6 +6,7 @@ every process maps into memory, so opening them again takes about a millisecond 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import importlib.util
@@ -200,10 +201,8 @@ def _open_sample() -> Prepared:
     table = pandas.read_csv(path, header=None, dtype="uint8").to_numpy()
     images, labels = np.ascontiguousarray(table[:, :-1]), np.ascontiguousarray(table[:, -1])
     if prepared.writable(place):
-        try:
+        with contextlib.suppress(OSError):  # then it is read from the text again next time
             prepared.save(place, name, images, labels)
-        except OSError:
-            pass  # then it is read from the text again next time
     images.setflags(write=False)
     labels.setflags(write=False)
     return Prepared(images, labels, prepared.content_hash(images, labels))

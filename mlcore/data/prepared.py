@@ -6,6 +6,7 @@ where such files may lie.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -95,7 +96,8 @@ def load(folder: Path, name: str) -> Prepared | None:
         if now != [tuple(entry) for entry in stamp["files"]]:
             if content_hash(images, labels) != data_hash:
                 return None
-            _try_stamp(folder, name, data_hash)
+            with contextlib.suppress(OSError):  # then the next opening reads it through once more
+                _write_stamp(folder, name, data_hash)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     labels.setflags(write=False)
@@ -122,13 +124,6 @@ def _sizes_and_times(folder: Path, name: str) -> list[tuple[int, int]]:
 def _write_stamp(folder: Path, name: str, data_hash: str) -> None:
     stamp = json.dumps({"data_hash": data_hash, "files": _sizes_and_times(folder, name)})
     _write_whole(_paths(folder, name)["stamp"], lambda file: file.write(stamp.encode()))
-
-
-def _try_stamp(folder: Path, name: str, data_hash: str) -> None:
-    try:
-        _write_stamp(folder, name, data_hash)
-    except OSError:
-        pass  # the next opening reads the content through once more
 
 
 def _write_array(file: BinaryIO, array: Bytes) -> None:
