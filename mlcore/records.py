@@ -94,7 +94,8 @@ class NetworkEpoch(EpochResult):
 def epoch_from_dict(values: Mapping[str, Any]) -> EpochResult:
     """Read back what `EpochResult.to_dict` wrote."""
     values = dict(values)
-    kind = {"scratch": ScratchEpoch, "network": NetworkEpoch}[values.pop("kind")]
+    kinds: dict[str, type[EpochResult]] = {"scratch": ScratchEpoch, "network": NetworkEpoch}
+    kind = kinds[values.pop("kind")]
     values["confusion"] = tuple(tuple(row) for row in values.get("confusion", ()))
     values["statistics"] = {name: tuple(row) for name, row in values.get("statistics", {}).items()}
     return kind(**values)

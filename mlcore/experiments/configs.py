@@ -35,7 +35,9 @@ def _list_of(item: type) -> BeforeValidator:
         try:
             return tuple(item(part) for part in parts)
         except ValueError:
-            raise ValueError(f"write whole numbers with commas between, like 128, 64 (not {value.strip()!r:.40})") from None
+            raise ValueError(
+                f"write whole numbers with commas between, like 128, 64 (not {value.strip()!r:.40})"
+            ) from None
 
     return BeforeValidator(split)
 

@@ -91,7 +91,7 @@ class RecordedRun:
 
 
 def recorded_networks(folder: Path = FOLDER) -> dict[str, RecordedRun]:
-    """All recorded runs that lie in `folder`, in the order of `RECORDED_NETWORKS`; some may be missing or unfinished."""
+    """All recorded runs that lie in `folder`, in the order of `RECORDED_NETWORKS`; some may be missing."""
     runs = {}
     for name in RECORDED_NETWORKS:
         place = folder / name

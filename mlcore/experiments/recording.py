@@ -1,4 +1,4 @@
-"""Recording the runs of `mlcore.experiments.recorded`: each is trained onward from where it stands, and saved as it goes.
+"""Recording the runs of `mlcore.experiments.recorded`: each is trained onward and saved as it goes.
 
 `record_network` trains one run; stopped at any moment, it goes on from its last saved checkpoint. What it leaves in the
 output folder is what the app reads; its checkpoint lies in a working folder that is not part of the project.
@@ -10,8 +10,10 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def record_network(
             if report is not None:
                 report(name, result)
         progress.advance(checkpoint, results, time.process_time() - cpu)
-        if results and results[-1].epoch % 25 == 0 or is_over(config, checkpoint):
+        if (results and results[-1].epoch % 25 == 0) or is_over(config, checkpoint):
             progress.save()
             _write(out / name, name, config, progress, data, device)
     return out / name
@@ -97,7 +99,8 @@ class _Progress:
 
     def save(self) -> None:
         """Keep it for going on later: new files first, then the one that names them, so a crash leaves a whole set."""
-        assert self.checkpoint is not None and self.best is not None
+        assert self.checkpoint is not None
+        assert self.best is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         names = {"checkpoint": f"{self.checkpoint.epoch}.safetensors", "best": f"best-{self.best_epoch}.npy"}
         (self.folder / names["checkpoint"]).write_bytes(self.checkpoint.to_bytes())
@@ -117,12 +120,15 @@ class _Progress:
 
 
 def _write(folder: Path, name: str, config: NetworkConfig, progress: _Progress, data: Digits, device: str) -> None:
-    assert progress.checkpoint is not None and progress.best is not None
+    assert progress.checkpoint is not None
+    assert progress.best is not None
     folder.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame([epoch.figures() for epoch in progress.epochs])
     frame.to_csv(folder / "epochs.csv", index=False, float_format="%.7g")
     weights = {"last": progress.checkpoint.arrays["parameters"], "best": progress.best}
-    judged = {which: _save_weights(folder / f"{which}.safetensors", array, config, data) for which, array in weights.items()}
+    judged = {
+        which: _save_weights(folder / f"{which}.safetensors", array, config, data) for which, array in weights.items()
+    }
     summary = {
         "name": name,
         "config": config.model_dump(mode="json"),
@@ -176,7 +182,7 @@ def named_weights(parameters: NDArray[Any], sizes: Sequence[int]) -> dict[str, N
     """A flat vector in the order of `mlcore.networks.model` as `weight1` (inputs, units), `bias1` (units,), …"""
     named: dict[str, NDArray[Any]] = {}
     start = 0
-    for layer, (inputs, units) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), 1):
+    for layer, (inputs, units) in enumerate(pairwise(sizes), 1):
         middle, end = start + inputs * units, start + inputs * units + units
         named[f"weight{layer}"] = np.ascontiguousarray(parameters[start:middle].reshape(units, inputs).T)
         named[f"bias{layer}"] = parameters[middle:end].copy()
@@ -197,3 +203,21 @@ def machine() -> str:
 def versions() -> Mapping[str, str]:
     """Versions of what the numbers depend on."""
     return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+
+
+def record_networks(
+    names: Sequence[str], data_dir: Path | None, out: Path, work: Path, device: str, workers: int
+) -> Iterator[str]:
+    """Record several runs, `workers` at a time in a process each; yields one line for each that is done.
+
+    Raises:
+        mlcore.data.mnist.DataUnavailable: full MNIST is not there.
+    """
+    from loky import get_reusable_executor
+
+    open_source("mnist", data_dir)
+    with get_reusable_executor(max_workers=workers) as pool:
+        waiting = {pool.submit(record_network, name, data_dir, out, work, device): name for name in names}
+        for future in as_completed(waiting):
+            folder = future.result()
+            yield f"{waiting[future]} is recorded in {folder}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 INPUTS = 784
 OUTPUTS = 10
@@ -23,4 +24,4 @@ def parameter_count(sizes: Sequence[int]) -> int:
     Args:
         sizes: units of every layer, input and output included, e.g. (784, 64, 128, 64, 10), which has 67,466.
     """
-    return sum((inputs + 1) * units for inputs, units in zip(sizes, sizes[1:], strict=False))
+    return sum((inputs + 1) * units for inputs, units in pairwise(sizes))

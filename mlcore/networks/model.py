@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ def build(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
         belongs to the loss.
     """
     layers: list[nn.Module] = []
-    for inputs, units in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for inputs, units in pairwise(sizes[:-1]):
         layers += [nn.Linear(inputs, units), nn.ReLU()]
         if dropout > 0:
             layers.append(nn.Dropout(dropout))
@@ -82,7 +83,7 @@ def load_parameters(module: nn.Module, parameters: Tensor) -> None:
 def layer_views(parameters: Tensor, sizes: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
     """Each layer's weight (units, inputs) and bias (units,), as views into the flat vector: no copy is made."""
     views, start = [], 0
-    for inputs, units in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, units in pairwise(sizes):
         middle, end = start + units * inputs, start + units * inputs + units
         views.append((parameters[start:middle].view(units, inputs), parameters[middle:end]))
         start = end

@@ -21,7 +21,7 @@ STANDARD_DEVIATION = 0.3081
 
 
 def normalise(pixels: Tensor, out: Tensor) -> Tensor:
-    """Pixels (n, 784), uint8, as the networks see them: (pixel / 255 − mean) / standard deviation, float32, in `out`."""
+    """Pixels (n, 784), uint8, as the networks see them: (pixel / 255 − mean) / standard deviation, in `out`."""
     return out.copy_(pixels).mul_(1 / (255 * STANDARD_DEVIATION)).sub_(MEAN / STANDARD_DEVIATION)
 
 
@@ -46,7 +46,7 @@ class DropoutMasks:
         rng = np.random.Generator(np.random.SFC64(key))
         numbers = rng.integers(0, 2**64 - 1, -(-total // 4), dtype=np.uint64, endpoint=True).view(np.int16)
         kept = torch.from_numpy(numbers[:total]) >= self.threshold
-        parts = kept.split([units * count for units in self.units])
+        parts = torch.split(kept, [units * count for units in self.units])
         return [part.view(count, units) for part, units in zip(parts, self.units, strict=True)]
 
 

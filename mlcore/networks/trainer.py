@@ -230,7 +230,10 @@ class _Run:
             with warnings.catch_warnings():
                 # PyTorch warns that an argument to step() is deprecated: the warning report R2 did not read.
                 warnings.simplefilter("ignore")
-                self.scheduler.step(validation.loss) if self.config.step_on_loss else self.scheduler.step()
+                if self.config.step_on_loss:
+                    self.scheduler.step(validation.loss)  # type: ignore[arg-type]
+                else:
+                    self.scheduler.step()
         result = self._result(rate, train, validation, test)
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss, self.correct, self.seconds = 0.0, 0, 0.0
