@@ -1,0 +1,550 @@
+"""The one object pages talk to: submit a run, steer it, read how far it is.
+
+Every method takes the visitor's token first, and a run that is not that visitor's is as good as none. Reading a run
+under way touches only memory, so that thirty panels can poll every second.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlcore.experiments.configs import Config, read_config
+from mlcore.records import Checkpoint, EpochResult
+from mlcore.runtime.dispatcher import Dispatcher
+from mlcore.runtime.engines import Damaged
+from mlcore.runtime.live import LiveRun
+from mlcore.runtime.problems import LimitReached, StoreUnavailable, UnknownRun
+from mlcore.runtime.repair import set_aside
+from mlcore.runtime.settings import Settings, read_settings
+from mlcore.runtime.slices import TRAINERS, warm
+from mlcore.runtime.store import Store
+from mlcore.runtime.tables import LATEST, START
+from mlcore.runtime.tokens import new_run_id, owner_key, valid_run_id
+from mlcore.runtime.turns import shares
+from mlcore.runtime.views import ACTIVE, IDLE, RunRecord, RunView, view_of
+
+# Longest name or group, in characters, and longest prediction, as JSON.
+MOST_NAME = 80
+MOST_PREDICTION = 4000
+# Tasks that may wait for a worker; more would not be answered while anybody still waits.
+MOST_TASKS = 64
+# What a task may come from: code of ours.
+TASK_MODULES = ("mlcore.",)
+
+
+class Runtime:
+    """Trains runs for many visitors, and keeps them.
+
+    Attributes:
+        limits: what this installation allows.
+        notices: sentences for whoever opens the app (a database that was set aside, a setting that was ignored).
+    """
+
+    def __init__(
+        self, settings: Settings, notices: tuple[str, ...] = (), trainers: Mapping[str, str] = TRAINERS
+    ) -> None:
+        self.notices: list[str] = list(notices)
+        self.limits = self._with_directory(settings)
+        self.store = self._open_store()
+        self._dispatcher = Dispatcher(self.store, self.limits, trainers, self.notices.append)
+        self._closed = threading.Event()
+        self._remove_old_working_files()
+        self._dispatcher.start()
+        atexit.register(self.close)
+
+    @classmethod
+    def start(cls, settings: Settings | None = None, *, trainers: Mapping[str, str] = TRAINERS) -> Runtime:
+        """Open the store and start the dispatcher: once a process.
+
+        Args:
+            settings: None to read the environment (`LAB_*`).
+            trainers: run kind -> module with its `advance`.
+
+        Raises:
+            StoreUnavailable: the database cannot be opened.
+        """
+        if settings is not None:
+            return cls(settings, trainers=trainers)
+        found, notices = read_settings()
+        return cls(found, notices, trainers)
+
+    def close(self) -> None:
+        """End workers and dispatcher; runs under way are resumed when the app is back."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        atexit.unregister(self.close)
+        self._dispatcher.close()
+        self.store.close()
+
+    def _with_directory(self, settings: Settings) -> Settings:
+        """A place we can write to: the one the settings name, or a temporary one, with a sentence."""
+        directory = settings.directory.expanduser().resolve()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+        except OSError as error:
+            directory = Path(tempfile.mkdtemp(prefix="backprop-lab-"))
+            self.notices.append(
+                f"The run directory may not be written ({error.strerror}): runs are kept until the machine restarts."
+            )
+        return settings.model_copy(update={"directory": directory})
+
+    def _open_store(self) -> Store:
+        url = self.limits.database_url or f"sqlite:///{self.limits.directory / 'lab.db'}"
+        try:
+            return Store(url)
+        except Damaged:
+            path = Path(url.removeprefix("sqlite:///"))
+            if not url.startswith("sqlite:///"):
+                raise
+            self.notices.append(set_aside(path)[1])
+            return Store(url)
+
+    def _remove_old_working_files(self) -> None:
+        """What earlier processes, now gone, left in the working directory."""
+        working = self.limits.directory / "working"
+        alive = self.store.servers()
+        for path in working.iterdir() if working.is_dir() else ():
+            if path.name not in alive:
+                shutil.rmtree(path, ignore_errors=True)
+
+    # Beginning runs
+
+    def submit(
+        self,
+        owner: str,
+        config: Config,
+        *,
+        name: str = "",
+        prediction: Any = None,
+        group: str = "",
+        start_from: tuple[str, int | None] | None = None,
+    ) -> str:
+        """Queue a run; it trains as soon as it is its turn.
+
+        Args:
+            owner: the visitor's token.
+            config: what to train.
+            name: what to call it; a named run is never deleted to make room.
+            prediction: what the visitor expects of it: anything JSON can hold.
+            group: a name that runs which belong together share.
+            start_from: go on from another of the visitor's runs: its id and the epoch whose weights to take (None for
+                the newest). Its figures up to there are taken along; the networks must have the same shape.
+
+        Returns:
+            The new run's id.
+
+        Raises:
+            LimitReached: a limit of this app stands in the way.
+            UnknownRun: `start_from` is not a run of this visitor.
+            ValueError: name, group or prediction is too long, or `start_from` does not fit.
+            StoreUnavailable: it cannot be kept at the moment.
+        """
+        key = owner_key(owner)
+        self._check_config(config)
+        record = RunRecord(
+            id=new_run_id(),
+            owner=key,
+            config=config,
+            name=_short("name", name),
+            group=_short("group", group or ""),
+            prediction=_prediction(prediction),
+        )
+        results: list[EpochResult] = []
+        weights: dict[int, bytes] = {}
+        if start_from is not None:
+            self._take_along(key, record, start_from, results, weights)
+        self._make_room(key)
+        self.store.insert(record, results, weights)
+        run = LiveRun(record, results, known=bool(weights))
+        with self._dispatcher.lock:
+            self._check_active()
+            self._dispatcher.live[record.id] = run
+        self._dispatcher.wake()
+        return record.id
+
+    def fork(self, owner: str, run_id: str, changes: Mapping[str, Any], *, name: str = "", prediction: Any = None) -> str:
+        """A new run with some settings changed, from the same start.
+
+        The start is the same because it depends only on the seed, the layers and how the weights are drawn; where a
+        change touches one of these, so does the start.
+
+        Args:
+            changes: config field -> new value.
+
+        Raises:
+            pydantic.ValidationError: the changed config is not valid.
+            UnknownRun, LimitReached, StoreUnavailable: as in `submit`.
+        """
+        record = self._record(owner, run_id)
+        config = read_config({**record.config.model_dump(mode="json"), **changes})
+        new = self.submit(owner, config, name=name, prediction=prediction, group=record.group)
+        with self._dispatcher.lock:
+            run = self._dispatcher.live.get(new)
+            if run is not None:
+                run.record.parent = record.id
+                run.unsaved.record = True
+        return new
+
+    def _take_along(
+        self,
+        key: str,
+        record: RunRecord,
+        start_from: tuple[str, int | None],
+        results: list[EpochResult],
+        weights: dict[int, bytes],
+    ) -> None:
+        source_id, epoch = start_from
+        source = self._owned(key, source_id)
+        data = self._weights(source.id, epoch)
+        if data is None:
+            raise ValueError("The weights of that epoch are not kept: choose another epoch, or the newest.")
+        if source.config.kind != record.config.kind or source.config.sizes != record.config.sizes:
+            raise ValueError("A run can go on only from a network of the same layers.")
+        checkpoint = Checkpoint.from_bytes(data)
+        if checkpoint.epoch >= record.config.epochs:
+            raise ValueError(f"Those weights have had {checkpoint.epoch} epochs already: ask for more epochs than that.")
+        results += [item for item in self._results(source.id) if item.epoch <= checkpoint.epoch]
+        weights |= {START: data, LATEST: data}
+        record.parent, record.data_hash = source.id, source.data_hash
+        record.start_epoch = record.epoch = checkpoint.epoch
+        record.batch, record.batches = checkpoint.batch, checkpoint.batches
+
+    def _check_config(self, config: Config) -> None:
+        limits = self.limits
+        if config.source not in limits.sources:
+            allowed = " or ".join(limits.sources)
+            raise LimitReached(f"This app trains on {allowed} only (LAB_SOURCES), not on {config.source}.")
+        if config.epochs > limits.max_epochs:
+            raise LimitReached(
+                f"This app trains for at most {limits.max_epochs:,} epochs (LAB_MAX_EPOCHS), not {config.epochs:,}."
+            )
+        if config.parameters > limits.max_parameters:
+            raise LimitReached(
+                f"This app trains networks of at most {limits.max_parameters:,} weights and biases "
+                f"(LAB_MAX_PARAMETERS); this one has {config.parameters:,}."
+            )
+        self._check_active()
+
+    def _check_active(self) -> None:
+        most = self.limits.max_active_runs
+        if len(self._dispatcher.active()) >= most:
+            raise LimitReached(
+                f"{most} runs are training or waiting already, and that is the most at a time (LAB_MAX_ACTIVE_RUNS): "
+                "try again when some have finished."
+            )
+
+    def _make_room(self, key: str) -> None:
+        """Let the oldest finished runs without a name go where a limit is reached."""
+        limits = self.limits
+        most = limits.max_runs_per_visitor
+        over = self.store.count(key) + 1 - most
+        if over > 0:
+            self._evict(self.store.expendable(key, over))
+            if self.store.count(key) >= most:
+                raise LimitReached(
+                    f"This app keeps {most} runs a visitor (LAB_MAX_RUNS_PER_VISITOR), and all of yours are under way "
+                    "or have a name: delete one first."
+                )
+        over = self.store.count() + 1 - limits.max_runs
+        if over > 0:
+            self._evict(self.store.expendable(limit=over))
+            if self.store.count() >= limits.max_runs:
+                raise LimitReached(
+                    f"This app keeps {limits.max_runs:,} runs in all (LAB_MAX_RUNS), and all are under way or have a "
+                    "name: somebody has to delete one first."
+                )
+        room = limits.max_disk_mb * 1_000_000
+        while self.store.used_bytes() > room:
+            oldest = self.store.expendable(limit=5)
+            if not oldest:
+                raise LimitReached(
+                    f"The runs kept here fill the {limits.max_disk_mb:,} MB there are for them (LAB_MAX_DISK_MB): "
+                    "somebody has to delete one first."
+                )
+            self._evict(oldest)
+
+    def _evict(self, run_ids: list[str]) -> None:
+        with self._dispatcher.lock:
+            for run_id in run_ids:
+                self._dispatcher.live.pop(run_id, None)
+        self.store.delete(run_ids)
+
+    # Steering
+
+    def pause(self, owner: str, run_id: str) -> None:
+        """Hold a run; what its slice under way brings is kept."""
+        self._steer(owner, run_id, lambda run: run.set("paused") if run.active or run.record.reason else None)
+
+    def resume(self, owner: str, run_id: str) -> None:
+        """Let a run that was paused, stopped, interrupted or has failed go on from where it is.
+
+        Raises:
+            LimitReached: too many runs are under way.
+        """
+
+        def change(run: LiveRun) -> None:
+            if not run.active and not run.done:
+                self._check_active()
+            run.stop_at = 0
+            run.go()
+
+        self._steer(owner, run_id, change)
+
+    def stop(self, owner: str, run_id: str) -> None:
+        """End a run where it is; its figures and weights stay."""
+        self._steer(owner, run_id, lambda run: None if run.done else run.set("stopped"))
+
+    def step_epoch(self, owner: str, run_id: str) -> None:
+        """Train to the end of the epoch under way (or of the next, between two), then pause."""
+
+        def change(run: LiveRun) -> None:
+            if not run.active and not run.done:
+                self._check_active()
+            run.stop_at = run.record.epoch + 1
+            run.go()
+
+        self._steer(owner, run_id, change)
+
+    def rewind(self, owner: str, run_id: str) -> None:
+        """Take a run back to its first weights and pause it there; its figures go."""
+        self._steer(owner, run_id, LiveRun.start_over)
+
+    def rename(self, owner: str, run_id: str, name: str) -> None:
+        """Give a run a name of up to 80 characters; an empty one takes its name away."""
+        record = self._record(owner, run_id)
+        name = _short("name", name)
+        self.store.rename(record.id, name)
+        with self._dispatcher.lock:
+            run = self._dispatcher.live.get(record.id)
+            if run is not None:
+                run.record.name = name
+
+    def delete(self, owner: str, run_id: str) -> None:
+        """Delete a run with its figures and weights."""
+        record = self._record(owner, run_id)
+        self._evict([record.id])
+
+    def touch(self, owner: str, run_id: str) -> None:
+        """Somebody is looking: keep the run going, or let it go on if it paused because nobody was."""
+        run = self._live(owner_key(owner), run_id)
+        if run is None:
+            record = self._record(owner, run_id)
+            waits = record.status == "interrupted" or (record.status == "paused" and record.reason == IDLE)
+            if not waits or self.store.elsewhere(record.id):
+                return
+            run = self._adopt(record)
+        with self._dispatcher.lock:
+            if run.active or len(self._dispatcher.active()) < self.limits.max_active_runs:
+                run.look()
+        if run.active:
+            self._dispatcher.wake()
+
+    def _steer(self, owner: str, run_id: str, change: Callable[[LiveRun], None]) -> None:
+        key = owner_key(owner)
+        run = self._live(key, run_id) or self._adopt(self._owned(key, run_id))
+        with self._dispatcher.lock:
+            run.looked_at = time.monotonic()
+            change(run)
+        self._dispatcher.wake()
+
+    def _adopt(self, record: RunRecord) -> LiveRun:
+        """Bring a run from the store into memory, as this server's."""
+        if not self.store.claim(record.id):
+            raise UnknownRun
+        if record.status in ACTIVE:
+            # It was another server's; it is this one's now.
+            record.status = "interrupted"
+        run = LiveRun(record, self.store.epochs(record.id), known=True)
+        done = record.epoch * record.batches + record.batch
+        run.pace = record.seconds / done if done else 0.0
+        with self._dispatcher.lock:
+            return self._dispatcher.live.setdefault(record.id, run)
+
+    # Reading
+
+    def run(self, owner: str, run_id: str) -> RunView | None:
+        """A run as it stands; None if there is no such run of this visitor."""
+        try:
+            key = owner_key(owner)
+            run = self._live(key, run_id)
+            if run is not None:
+                return self._live_view(run)
+            record = self._owned(key, run_id)
+        except UnknownRun:
+            return None
+        last = self.store.epochs(record.id, record.epoch - 1) if record.epoch else []
+        return view_of(record, last=last[-1] if last else None)
+
+    def runs(self, owner: str) -> list[RunView]:
+        """All runs of a visitor, newest first."""
+        try:
+            key = owner_key(owner)
+        except UnknownRun:
+            return []
+        last = self.store.last_epochs(key)
+        views = []
+        for record in self.store.of_owner(key):
+            run = self._live(key, record.id)
+            views.append(self._live_view(run) if run else view_of(record, last=last.get(record.id)))
+        return views
+
+    def epochs(self, owner: str, run_id: str, since: int = 0) -> list[EpochResult]:
+        """The figures of a run's epochs after `since`, in order; empty if there is no such run."""
+        try:
+            return [item for item in self._results(self._record(owner, run_id).id) if item.epoch > since]
+        except UnknownRun:
+            return []
+
+    def checkpoint(self, owner: str, run_id: str, epoch: int | None = None) -> Checkpoint | None:
+        """The weights after an epoch (0: the start; None: the newest), or None where they are not kept."""
+        try:
+            data = self._weights(self._record(owner, run_id).id, epoch)
+        except UnknownRun:
+            return None
+        return Checkpoint.from_bytes(data) if data is not None else None
+
+    def checkpoint_epochs(self, owner: str, run_id: str) -> list[int]:
+        """The epochs whose weights are kept, in order; 0 is the start. Long runs keep every second, fourth …"""
+        try:
+            return self.store.labels(self._record(owner, run_id).id)
+        except UnknownRun:
+            return []
+
+    def sharing(self) -> tuple[int, int, int]:
+        """How busy the machine is: (runs under way, visitors they belong to, workers)."""
+        active = self._dispatcher.active()
+        return len(active), len({visitor for visitor, _ in active}), self._dispatcher.workers
+
+    # Tasks
+
+    def submit_task(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Have a worker call a function of mlcore soon, ahead of the slices: a PyTorch proof, a probe.
+
+        Args:
+            function: importable from mlcore.
+            args: plain values or arrays.
+
+        Raises:
+            LimitReached: too many wait already.
+        """
+        module = getattr(function, "__module__", "") or ""
+        if not module.startswith(TASK_MODULES):
+            raise ValueError(f"only functions of mlcore are run in a worker, not {function!r:.60}")
+        if self._dispatcher.tasks_open >= MOST_TASKS:
+            raise LimitReached(f"{MOST_TASKS} questions wait for an answer already: try again in a moment.")
+        return self._dispatcher.ask(function, *args)
+
+    def warm(self, *modules: str) -> Future[Any]:
+        """Have the worker for tasks import these modules of mlcore, so that the first task need not wait for it."""
+        return self.submit_task(warm, *modules)
+
+    def worker_pids(self) -> list[int]:
+        """The processes that train."""
+        return self._dispatcher.worker_pids()
+
+    def task_pids(self) -> list[int]:
+        """The process that answers tasks."""
+        return self._dispatcher.task_pids()
+
+    # Whose run is it
+
+    def _live(self, key: str, run_id: str) -> LiveRun | None:
+        with self._dispatcher.lock:
+            run = self._dispatcher.live.get(run_id) if isinstance(run_id, str) else None
+        return run if run is not None and run.record.owner == key else None
+
+    def _owned(self, key: str, run_id: str) -> RunRecord:
+        record = self.store.get(run_id) if valid_run_id(run_id) else None
+        if record is None or record.owner != key:
+            raise UnknownRun
+        return record
+
+    def _record(self, owner: str, run_id: str) -> RunRecord:
+        key = owner_key(owner)
+        run = self._live(key, run_id)
+        return run.record if run else self._owned(key, run_id)
+
+    def _results(self, run_id: str) -> list[EpochResult]:
+        with self._dispatcher.lock:
+            run = self._dispatcher.live.get(run_id)
+            if run is not None:
+                return list(run.results)
+        return self.store.epochs(run_id)
+
+    def _weights(self, run_id: str, epoch: int | None) -> bytes | None:
+        """The newest weights in memory where there are some, else what the store has."""
+        with self._dispatcher.lock:
+            run = self._dispatcher.live.get(run_id)
+            rewound = run is not None and run.unsaved.rewind
+            found = None
+            if run is not None and not rewound:
+                found = run.latest if epoch is None else run.unsaved.weights.get(epoch)
+            if isinstance(found, bytes):
+                return found
+            if isinstance(found, str):
+                with suppress(OSError):
+                    return Path(found).read_bytes()
+        if rewound:
+            return self.store.checkpoint(run_id, START) if not epoch else None
+        if epoch is not None:
+            return self.store.checkpoint(run_id, epoch) if epoch >= 0 else None
+        newest = self.store.checkpoint(run_id, LATEST)
+        return newest if newest is not None else self.store.checkpoint(run_id, START)
+
+    def _live_view(self, run: LiveRun) -> RunView:
+        with self._dispatcher.lock:
+            active = self._dispatcher.active()
+            left = run.seconds_left()
+            share = shares(active, self._dispatcher.workers).get(run.record.id)
+            return view_of(
+                run.record,
+                last=run.results[-1] if run.results else None,
+                seconds_left=left,
+                time_left=left / share if left is not None and share else None,
+                samples_per_second=run.record.config.batch_size / run.pace if run.pace else None,
+                sharing=len(active),
+                step=run.stop_at > 0,
+            )
+
+
+def _short(what: str, text: Any) -> str:
+    """A name as it is kept: one line, no control characters.
+
+    Raises:
+        ValueError: it is too long.
+    """
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
+    if len(line) > MOST_NAME:
+        raise ValueError(f"A {what} may have at most {MOST_NAME} characters, not {len(line)}.")
+    return line
+
+
+def _prediction(value: Any) -> Any:
+    """A prediction as it is kept.
+
+    Raises:
+        ValueError: JSON cannot hold it, or it is too long.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("A prediction has to be made of texts and finite numbers.") from None
+    if len(text) > MOST_PREDICTION:
+        raise ValueError(f"A prediction may have at most {MOST_PREDICTION} characters, not {len(text)}.")
+    return json.loads(text)
+
+
+__all__ = ["LimitReached", "Runtime", "StoreUnavailable", "UnknownRun"]
