@@ -50,11 +50,10 @@ def compare_shares(share: float, images: int, other: float, other_images: int) -
     Newcombe's interval (1998, method 10), made of the two Wilson intervals. It knows the luck of the test images only;
     what another seed would have given comes on top.
     """
-    low, high = wilson_interval(round(share * images), images)
-    other_low, other_high = wilson_interval(round(other * other_images), other_images)
+    first, second = wilson_interval(round(share * images), images), wilson_interval(round(other * other_images), other_images)
     difference = other - share
-    below = math.hypot(other - other_low, high - share)
-    above = math.hypot(other_high - other, share - low)
+    below = math.hypot(other - second.low, first.high - share)
+    above = math.hypot(second.high - other, share - first.low)
     return Verdict(100 * difference, 100 * (difference - below), 100 * (difference + above))
 
 
