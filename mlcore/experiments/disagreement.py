@@ -91,5 +91,11 @@ def explain(result: Disagreement, first: str, second: str) -> str:
     probability = f"{chance:.2f}" if chance >= 0.01 else f"{chance:.0e}"
     if chance < 0.05:
         better = first if only1 < only2 else second
-        return text + f"If they were equally good, a split this uneven would come up with probability {probability}: {better} is better."
-    return text + f"A split this uneven comes up with probability {probability} if they are equally good: it settles nothing."
+        return (
+            text
+            + f"If they were equally good, a split this uneven would come up with probability {probability}: {better} is better."
+        )
+    return (
+        text
+        + f"A split this uneven comes up with probability {probability} if they are equally good: it settles nothing."
+    )

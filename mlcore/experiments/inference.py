@@ -33,11 +33,15 @@ def layer_count(weights: Mapping[str, npt.NDArray[Any]]) -> int:
         ValueError: a weight or bias is missing, or two neighbouring shapes do not fit.
     """
     layers = sum(name.startswith("weight") for name in weights)
-    if not layers or any(f"{part}{layer}" not in weights for layer in range(1, layers + 1) for part in ("weight", "bias")):
+    if not layers or any(
+        f"{part}{layer}" not in weights for layer in range(1, layers + 1) for part in ("weight", "bias")
+    ):
         raise ValueError("the weights must be named weight1, bias1, weight2, … without a gap")
     for layer in range(1, layers):
         if weights[f"weight{layer}"].shape[1] != weights[f"weight{layer + 1}"].shape[0]:
-            raise ValueError(f"layer {layer} gives {weights[f'weight{layer}'].shape[1]} values; layer {layer + 1} takes others")
+            raise ValueError(
+                f"layer {layer} gives {weights[f'weight{layer}'].shape[1]} values; layer {layer + 1} takes others"
+            )
     return layers
 
 
