@@ -22,6 +22,8 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
+from ui.theme import colour
+
 Columns = Mapping[str, Sequence[Any]]
 
 DASHES = ([1, 0], [6, 3], [2, 2], [10, 3, 2, 3], [12, 4], [4, 2, 1, 2], [1, 3])
@@ -49,7 +51,7 @@ def line_chart(
     references: Mapping[str, float] | None = None,
     band: tuple[str, str] | None = None,
     faint: str | None = None,
-    height: int = 300,
+    height: int = 340,
     alt: str | None = None,
 ) -> None:
     """Lines over a quantity, one per series.
@@ -102,7 +104,7 @@ def bar_chart(
     stacked: bool = True,
     horizontal: bool = False,
     y_format: str = ",",
-    height: int = 260,
+    height: int = 300,
     alt: str | None = None,
 ) -> None:
     """Bars over categories; several series are stacked, or stand side by side. `order` as in `line_chart`."""
@@ -124,7 +126,7 @@ def histogram(
     x_title: str,
     key: str,
     y_title: str = "count",
-    height: int = 200,
+    height: int = 240,
     alt: str | None = None,
 ) -> None:
     """Counts between edges, as `numpy.histogram` gives them (one edge more than counts)."""
@@ -146,7 +148,7 @@ def confusion_heat_map(
     by: str = "count",
     marked: Iterable[tuple[int, int]] = (),
     selectable: bool = True,
-    height: int = 420,
+    height: int = 440,
     alt: str | None = None,
 ) -> tuple[int, int] | None:
     """A confusion matrix: rows are true digits, columns what the network said; right answers blue, mistakes orange.
@@ -175,7 +177,8 @@ def confusion_heat_map(
             rows["label"].append(f"{100 * share:.1f}" if by == "row" else str(int(count)))
             rows["kind"].append("right" if truth == said else "mistake")
             rows["framed"].append((truth, said) in frames)
-    spec = _confusion_spec(title, "per cent of the true digit" if by == "row" else "images", selectable, height)
+    unit = "per cent of the true digit" if by == "row" else "images"
+    spec = _confusion_spec(title, unit, selectable, height, colour("text"))
     event = _draw(spec, {"cells": pa.table(rows)}, key=key, alt=alt or title, select="cell" if selectable else None)
     chosen = (event or {}).get("selection", {}).get("cell") or []
     return (int(chosen[0]["true"]), int(chosen[0]["predicted"])) if chosen else None
@@ -241,7 +244,7 @@ def _columns(columns: Any) -> Columns:
     if isinstance(columns, Mapping):
         return columns
     if isinstance(columns, pa.Table):
-        return columns.to_pydict()
+        return dict(columns.to_pydict())
     return {str(name): columns[name].tolist() for name in columns.columns}
 
 
@@ -316,7 +319,11 @@ def _line_spec(
     look: dict[str, Any] = {}
     shape: dict[str, Any] = {}
     if series:
-        legend = alt.Legend(title=None, orient="bottom", symbolStrokeWidth=2, symbolSize=70, labelLimit=320, columns=2)
+        # Long names go below each other, so that a telephone's screen holds them.
+        across_legend = 3 if max(map(len, names), default=0) <= 14 else 1
+        legend = alt.Legend(
+            title=None, orient="bottom", symbolStrokeWidth=2, symbolSize=70, labelLimit=320, columns=across_legend
+        )
         domain = list(names)
         look["color"] = alt.Color(field=series, type="nominal", scale=alt.Scale(domain=domain), legend=legend)
         look["strokeDash"] = alt.StrokeDash(
@@ -331,7 +338,7 @@ def _line_spec(
             legend=legend,
             scale=alt.Scale(domain=domain, range=_repeat(SHAPES, len(domain))),
         )
-    colour = {"color": look["color"]} if series else {}
+    tint = {"color": look["color"]} if series else {}
     detail = {"detail": alt.Detail(field=faint, type="nominal")} if faint else {}
 
     base = alt.Chart(alt.NamedData("lines"))
@@ -339,7 +346,7 @@ def _line_spec(
     if band:
         layers.append(
             base.mark_area(opacity=0.15).encode(
-                x=across, y=alt.Y(field=band[0], type="quantitative"), y2=alt.Y2(field=band[1]), **colour, **detail
+                x=across, y=alt.Y(field=band[0], type="quantitative"), y2=alt.Y2(field=band[1]), **tint, **detail
             )
         )
     layers.append(
@@ -348,12 +355,17 @@ def _line_spec(
         )
     )
     marks = base.transform_filter("datum._marker").mark_point(size=45, filled=True, opacity=1)
-    layers.append(marks.encode(x=across, y=up, **colour, **shape, **detail))
+    layers.append(marks.encode(x=across, y=up, **tint, **shape, **detail))
     near = alt.selection_point(
-        name="near", nearest=True, on="pointermove", clear="pointerout", fields=[x, *([series] if series else [])]
+        name="near",
+        nearest=True,
+        on="pointermove",
+        clear="pointerout",
+        fields=[x, *([series] if series else [])],
+        empty=False,
     )
     hovered = base.mark_point(size=110, filled=False, strokeWidth=2).encode(
-        x=across, y=up, opacity=alt.condition(near, alt.value(1), alt.value(0)), tooltip=tooltip, **colour, **detail
+        x=across, y=up, opacity=alt.condition(near, alt.value(1), alt.value(0)), tooltip=tooltip, **tint, **detail
     )
     layers.append(hovered.add_params(near))
     layers.append(
@@ -447,7 +459,7 @@ def _histogram_spec(title: str, x_title: str, y_title: str, height: int) -> dict
 
 
 @lru_cache(maxsize=32)
-def _confusion_spec(title: str, unit: str, selectable: bool, height: int) -> dict[str, Any]:
+def _confusion_spec(title: str, unit: str, selectable: bool, height: int, ink: str) -> dict[str, Any]:
     import altair as alt
 
     base = alt.Chart(alt.NamedData("cells"))
@@ -463,8 +475,8 @@ def _confusion_spec(title: str, unit: str, selectable: bool, height: int) -> dic
     ]
     cell = alt.selection_point(name="cell", fields=["true", "predicted"], empty=False)
 
-    def squares(kind: str, colour: str, deepest: float) -> Any:
-        chart = base.transform_filter(f"datum.kind == '{kind}'").mark_rect(color=colour, cursor="pointer")
+    def squares(kind: str, fill: str, deepest: float) -> Any:
+        chart = base.transform_filter(f"datum.kind == '{kind}'").mark_rect(color=fill, cursor="pointer")
         # Opacity, not lightness: the same drawing then works on paper and on a dark ground.
         deep = alt.FillOpacity(
             field="share",
@@ -484,7 +496,7 @@ def _confusion_spec(title: str, unit: str, selectable: bool, height: int) -> dic
     frames = base.transform_filter("datum.framed").mark_rect(
         fillOpacity=0, stroke="#888888", strokeWidth=2, strokeDash=[4, 2]
     )
-    words = base.mark_text(fontSize=12).encode(
+    words = base.mark_text(fontSize=12, color=ink).encode(
         text=alt.Text(field="label", type="nominal"),
         opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0.3)),
         tooltip=tooltip,

@@ -301,7 +301,7 @@ class LinkState(Mapping[str, Any]):
         before = dict(self._slot.values)
         for name in self._params:
             self[name]
-        return before != self._slot.values or bool(self._slot.reseed)
+        return before != self._slot.values
 
     def _read(self, given: Mapping[str, str]) -> None:
         """Take the whole state from an address."""
@@ -401,6 +401,8 @@ def share_link(state: LinkState) -> str:
     """The address to hand to somebody else: this page in this state, without the visitor's token."""
     query = urlencode(state.query())
     base = (st.context.url or "").partition("?")[0]
+    if base.count("/") == 2:  # https://host
+        base += "/"
     return f"{base}?{query}" if query else base
 
 

@@ -27,6 +27,7 @@ from ui.theme import apply_style
 
 APP = "Backprop Lab"
 ROOT = Path(__file__).parent.parent
+FAVICON = ROOT / "ui" / "assets" / "favicon.png"
 _log = logging.getLogger("backprop_lab")
 
 
@@ -69,13 +70,13 @@ def page(title: str, icon: str, lead: str, *, data: bool = True) -> Frame:
 
     Args:
         title: the page's name, also in the browser's tab.
-        icon: a Material icon, `:material/…:`.
+        icon: a Material icon, `:material/…:`, drawn beside the title.
         lead: what the page is for, in one sentence.
         data: whether the page shows digits; the badge says which there are until `Frame.source` names one.
     """
     st.set_page_config(
         page_title=title if title == APP else f"{title} · {APP}",
-        page_icon=icon,
+        page_icon=str(FAVICON),  # an icon by name would be fetched from another host
         layout="wide",
         initial_sidebar_state="auto",
         menu_items={"About": f"**{APP}**: see a gradient being computed, compute one, and train networks on digits."},
