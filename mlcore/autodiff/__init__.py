@@ -6,15 +6,19 @@
       .backward()              gradients of everything below                       value.py
       .backward_steps()        the same, told step by step                         value.py
     OPERATIONS                 the table: value, local derivatives, LaTeX          operations.py
+    describe(result)           the graph as plain data, for drawing                view.py
+    Explanation(result)        every step in LaTeX, thrice as the report writes it explain.py
     EXAMPLES                   the report's f and others                           examples.py
 
 Everything here is plain Python on floats; it starts in milliseconds.
 """
 
 from mlcore.autodiff.examples import EXAMPLES, Example, example_of
+from mlcore.autodiff.explain import Explanation, Formula, latex_name, latex_number
 from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, parse
 from mlcore.autodiff.operations import FUNCTIONS, OPERATIONS, Operation, short
 from mlcore.autodiff.value import BackwardStep, Contribution, ForwardStep, Value, apply
+from mlcore.autodiff.view import EdgeView, GraphView, NodeView, describe, number_text
 
 __all__ = [
     "EXAMPLES",
@@ -22,15 +26,24 @@ __all__ = [
     "OPERATIONS",
     "BackwardStep",
     "Contribution",
+    "EdgeView",
     "Example",
+    "Explanation",
     "Expression",
     "ExpressionError",
+    "Formula",
     "ForwardStep",
+    "GraphView",
+    "NodeView",
     "Operation",
     "Value",
     "apply",
+    "describe",
     "evaluate",
     "example_of",
+    "latex_name",
+    "latex_number",
+    "number_text",
     "parse",
     "short",
 ]
