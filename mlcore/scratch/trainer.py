@@ -7,7 +7,6 @@ was interrupted anywhere ends on the same bits as one that was not.
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from threadpoolctl import ThreadpoolController
 
 from mlcore.data.mnist import Digits
 from mlcore.data.splits import split_fraction
@@ -23,6 +21,7 @@ from mlcore.records import Checkpoint, ScratchEpoch
 from mlcore.scratch.evaluation import evaluate, gradient_norms, weight_norms
 from mlcore.scratch.fast_steps import FastSteps
 from mlcore.scratch.network import Network, initial_network
+from mlcore.scratch.threads import one_thread
 
 # Streams of random numbers that share a seed but must not share numbers.
 _WEIGHTS, _ORDER = 21, 22
@@ -105,7 +104,7 @@ def advance(
     """
     until = time.perf_counter() + seconds
     results: list[ScratchEpoch] = []
-    with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         run = _Run(config, checkpoint or start(config), data)
         while not run.over and (checkpoint is not None or seconds > 0):
             result = run.train_until(until)
@@ -114,13 +113,6 @@ def advance(
             if time.perf_counter() >= until:
                 break
         return run.checkpoint(), results
-
-
-@functools.cache
-def _blas() -> ThreadpoolController:
-    # Products this small are fastest on one thread; parallelism comes from training several runs. Looking for the
-    # libraries takes a few milliseconds, so it is done once.
-    return ThreadpoolController()
 
 
 class _Run:
