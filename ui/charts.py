@@ -232,7 +232,13 @@ def _draw(
     spec: Mapping[str, Any], datasets: Mapping[str, pa.Table], *, key: str, alt: str, select: str | None = None
 ) -> Any:
     """Send a built drawing with fresh numbers. The drawing stays the same, so nothing flickers."""
-    filled: Any = {**spec, "datasets": dict(datasets)}
+    ink = colour("muted")
+    config = {
+        "axis": {"labelColor": ink, "titleColor": ink, "titlePadding": 8, "labelPadding": 4},
+        "legend": {"labelColor": colour("text"), "padding": 0, "offset": 8, "columnPadding": 16, "rowPadding": 2},
+        "title": {"color": colour("text")},
+    }
+    filled: Any = {**spec, "config": config, "padding": {"bottom": 8}, "datasets": dict(datasets)}
     if select is None:
         st.vega_lite_chart(filled, key=key, alt=alt)
         return None
@@ -322,14 +328,14 @@ def _line_spec(
         # Long names go below each other, so that a telephone's screen holds them.
         across_legend = 3 if max(map(len, names), default=0) <= 14 else 1
         legend = alt.Legend(
-            title=None, orient="bottom", symbolStrokeWidth=2, symbolSize=70, labelLimit=320, columns=across_legend
+            title=None, orient="bottom", symbolStrokeWidth=0, symbolSize=70, labelLimit=320, columns=across_legend
         )
         domain = list(names)
         look["color"] = alt.Color(field=series, type="nominal", scale=alt.Scale(domain=domain), legend=legend)
         look["strokeDash"] = alt.StrokeDash(
             field=series,
             type="nominal",
-            legend=legend,
+            legend=None,
             scale=alt.Scale(domain=domain, range=_repeat(DASHES, len(domain))),
         )
         shape["shape"] = alt.Shape(
