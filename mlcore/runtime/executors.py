@@ -64,7 +64,7 @@ class Slot:
             self._executor = self._make()
         try:
             return self._executor.submit(function, *args)
-        except Exception:  # noqa: BLE001 - loky and Dask each have their own ways to say so
+        except Exception:
             # A pool that noticed its worker's death by itself refuses further calls.
             self.restart()
             self._executor = self._make()

@@ -175,7 +175,9 @@ class Runtime:
         self._dispatcher.wake()
         return record.id
 
-    def fork(self, owner: str, run_id: str, changes: Mapping[str, Any], *, name: str = "", prediction: Any = None) -> str:
+    def fork(
+        self, owner: str, run_id: str, changes: Mapping[str, Any], *, name: str = "", prediction: Any = None
+    ) -> str:
         """A new run with some settings changed, from the same start.
 
         The start is the same because it depends only on the seed, the layers and how the weights are drawn; where a
@@ -215,7 +217,9 @@ class Runtime:
             raise ValueError("A run can go on only from a network of the same layers.")
         checkpoint = Checkpoint.from_bytes(data)
         if checkpoint.epoch >= record.config.epochs:
-            raise ValueError(f"Those weights have had {checkpoint.epoch} epochs already: ask for more epochs than that.")
+            raise ValueError(
+                f"Those weights have had {checkpoint.epoch} epochs already: ask for more epochs than that."
+            )
         results += [item for item in self._results(source.id) if item.epoch <= checkpoint.epoch]
         weights |= {START: data, LATEST: data}
         record.parent, record.data_hash = source.id, source.data_hash

@@ -123,7 +123,7 @@ def run_slice(job: SliceJob) -> SliceResult:
         result.retry, result.detail = bool(cause), traceback.format_exc()
     except MemoryError:
         result.error = "There is not enough memory for this run: a smaller network or batch may fit."
-    except Exception as error:  # noqa: BLE001 - a run may fail, a worker may not
+    except Exception as error:
         result.error = f"Training ended on an error it should not have met ({type(error).__name__}: {error})."
         result.detail = traceback.format_exc()
     return result

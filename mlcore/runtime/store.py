@@ -269,7 +269,9 @@ class Store:
     def epochs(self, run_id: str, since: int = 0) -> list[EpochResult]:
         """The figures of a run's epochs after `since`, in order."""
         statement = (
-            sa.select(epochs.c.figures).where(epochs.c.run_id == run_id, epochs.c.epoch > since).order_by(epochs.c.epoch)
+            sa.select(epochs.c.figures)
+            .where(epochs.c.run_id == run_id, epochs.c.epoch > since)
+            .order_by(epochs.c.epoch)
         )
         return [epoch_from_dict(json.loads(row)) for row in self._read(lambda c: c.execute(statement).scalars().all())]
 
@@ -291,9 +293,7 @@ class Store:
 
     def labels(self, run_id: str) -> list[int]:
         """The epochs whose weights are kept, in order; 0 is the start."""
-        statement = sa.select(checkpoints.c.epoch).where(
-            checkpoints.c.run_id == run_id, checkpoints.c.epoch > LATEST
-        )
+        statement = sa.select(checkpoints.c.epoch).where(checkpoints.c.run_id == run_id, checkpoints.c.epoch > LATEST)
         return sorted(self._read(lambda c: c.execute(statement).scalars().all()))
 
     # Room

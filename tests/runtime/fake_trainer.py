@@ -24,7 +24,9 @@ NO_ROOM = 670
 BATCH_SECONDS = 0.004
 
 
-def advance(config: Any, checkpoint: Checkpoint | None, data: Any, seconds: float) -> tuple[Checkpoint, list[EpochResult]]:
+def advance(
+    config: Any, checkpoint: Checkpoint | None, data: Any, seconds: float
+) -> tuple[Checkpoint, list[EpochResult]]:
     if checkpoint is None:
         rng = np.random.default_rng(config.seed)
         checkpoint = Checkpoint(

@@ -1,0 +1,361 @@
+"""Runs on a page: whose they are, the one runtime of this app, and the live panel that shows and steers a run.
+
+    run_id = runtime().submit(owner(), config)          # raises LimitReached with a sentence for the visitor
+    live_panel(run_id, charts=draw)                     # draw(view, epochs) is called every second while it trains
+    live_group([first, second], charts=draw_all)        # draw_all([(view, epochs), ...])
+
+A panel polls only while something can change; when a run ends, is paused or goes on, the whole page is run once, so
+that what stands around the panel follows. Training happens in worker processes; nothing here trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import streamlit as st
+from pydantic import ValidationError
+
+from mlcore.experiments.configs import Config, config_problems
+from mlcore.records import EpochResult
+from mlcore.runtime import LimitReached, Runtime, RunView, StoreUnavailable, UnknownRun, new_token, valid_token
+from ui.links import OWNER
+
+Charts = Callable[[RunView, list[EpochResult]], None]
+GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
+
+POLL_SECONDS = 1.0
+
+# Settings that "Change one thing" offers: all but where the digits come from.
+_FIXED = ("kind", "source")
+
+_STATUS = {
+    "waiting": (":material/hourglass_top:", "Waiting for its first turn"),
+    "running": (":material/model_training:", "Training"),
+    "paused": (":material/pause_circle:", "Paused"),
+    "stopped": (":material/stop_circle:", "Stopped"),
+    "finished": (":material/check_circle:", "Finished"),
+    "failed": (":material/error:", "Could not go on"),
+    "interrupted": (":material/restore:", "Interrupted when the app last ended"),
+}
+
+
+def runtime() -> Runtime:
+    """The runtime of this app, started at the first call; if it cannot be started the page says why and stops."""
+    try:
+        return _runtime()
+    except StoreUnavailable as problem:
+        st.error(f"{problem} The lessons need it to keep your runs.", icon=":material/database_off:")
+        st.stop()
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda running: running.close())
+def _runtime() -> Runtime:
+    # Streamlit puts the secrets of a hosted app into the environment, so LAB_* may stand in either.
+    return Runtime.start()
+
+
+def owner() -> str:
+    """This visitor's token, from the link or from the session; a new one for a new visitor.
+
+    It stands in both, because a move to another page drops the one and a reload drops the other. A token in the link
+    wins: it is how a visitor comes back to earlier runs.
+    """
+    given, kept = st.query_params.get(OWNER), st.session_state.get(OWNER)
+    token = next((item for item in (given, kept) if valid_token(item)), None) or new_token()
+    st.session_state[OWNER] = token
+    if given != token:
+        st.query_params[OWNER] = token
+    return str(token)
+
+
+def live_panel(
+    run_id: str,
+    charts: Charts | None = None,
+    *,
+    on_fork: Callable[[str], None] | None = None,
+    controls: bool = True,
+    key: str = "live",
+) -> RunView | None:
+    """Show a run and let its owner steer it; the panel moves by itself while the run does.
+
+    Args:
+        run_id: one of the visitor's runs. For any other id a sentence stands here instead.
+        charts: draws the run's figures, `charts(view, epochs)`, within the panel.
+        on_fork: with it there is a "Change one thing" button; called with the new run's id.
+        controls: whether there are buttons.
+        key: tells two panels of a page apart.
+
+    Returns:
+        The run as it stood when the page was run; None if there is no such run.
+    """
+    view = runtime().run(owner(), run_id)
+    if view is None:
+        st.info(
+            "This run is not among yours: it may have been deleted, or it belongs to another browser.",
+            icon=":material/link_off:",
+        )
+        return None
+    every = POLL_SECONDS if view.live else None
+    st.fragment(_panel, run_every=every)(run_id, charts, on_fork, controls, key, view.live)
+    return view
+
+
+def live_group(run_ids: Sequence[str], charts: GroupCharts | None = None, *, key: str = "group") -> list[RunView]:
+    """As `live_panel` for several runs whose figures are drawn together: one line and one set of buttons for each."""
+    views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
+    if not views:
+        return []
+    every = POLL_SECONDS if any(view.live for view in views) else None
+    st.fragment(_group, run_every=every)([view.id for view in views], charts, key, [view.live for view in views])
+    return views
+
+
+def _panel(
+    run_id: str,
+    charts: Charts | None,
+    on_fork: Callable[[str], None] | None,
+    controls: bool,
+    key: str,
+    was_live: bool,
+) -> None:
+    found = _look(run_id)
+    if found is None:
+        return
+    view, epochs = found
+    with st.container(border=True, key=f"{key}.panel"):
+        _headline(view)
+        st.progress(view.progress, text=_overall(view))
+        st.progress(view.epoch_progress, text=_within_epoch(view))
+        st.caption(_pace(view))
+        if controls:
+            _controls(view, key, on_fork)
+        _problem(key)
+    if charts is not None:
+        charts(view, epochs)
+    again = st.session_state.pop(f"{key}.again", False)
+    if again or view.live != was_live:
+        st.rerun()
+
+
+def _group(run_ids: list[str], charts: GroupCharts | None, key: str, were_live: list[bool]) -> None:
+    found = [item for run_id in run_ids if (item := _look(run_id)) is not None]
+    with st.container(border=True, key=f"{key}.panel"):
+        for number, (view, _) in enumerate(found):
+            _headline(view)
+            st.progress(view.progress, text=_overall(view))
+            _controls(view, f"{key}.{number}", None, small=True)
+        st.caption(_sharing([view for view, _ in found]))
+        for number in range(len(found)):
+            _problem(f"{key}.{number}")
+    if charts is not None:
+        charts(found)
+    if [view.live for view, _ in found] != were_live:
+        st.rerun()
+
+
+def _look(run_id: str) -> tuple[RunView, list[EpochResult]] | None:
+    """The run now; that somebody looks keeps it going. While the database does not answer, a sentence."""
+    app, me = runtime(), owner()
+    try:
+        with suppress(UnknownRun):
+            app.touch(me, run_id)
+        view = app.run(me, run_id)
+        epochs = app.epochs(me, run_id)
+    except StoreUnavailable as problem:
+        st.warning(str(problem), icon=":material/database_off:")
+        return None
+    if view is None:
+        st.info("This run was deleted.", icon=":material/delete:")
+        return None
+    return view, epochs
+
+
+# What the panel says
+
+
+def _headline(view: RunView) -> None:
+    icon, word = _STATUS[view.status]
+    if view.step and view.status in ("waiting", "running"):
+        word = "Training to the end of this epoch"
+    name = f"{_plain(view.name)}: " if view.name else ""
+    st.markdown(f"{icon} **{name}{word}**{_why(view)}")
+
+
+def _why(view: RunView) -> str:
+    """The rest of the headline: why it stands still, in plain words."""
+    if view.halted:
+        return f". {_plain(view.halted)}"
+    if view.error:
+        return f". {_plain(view.error)}"
+    if view.reason == "idle":
+        return " because nobody was looking; it goes on now."
+    if view.status == "interrupted":
+        return ". Nothing is lost: it can go on from where it was."
+    return ""
+
+
+def _overall(view: RunView) -> str:
+    epochs = view.config.epochs
+    text = f"{view.epoch} of {epochs} epoch{'s' if epochs != 1 else ''}"
+    if view.time_left is not None:
+        text += f", {duration(view.time_left)} left"
+    return text
+
+
+def _within_epoch(view: RunView) -> str:
+    if view.over:
+        return f"Trained for {duration(view.seconds)}"
+    if not view.batches:
+        return "The first batches are under way" if view.live else "Not begun yet"
+    return f"Epoch {view.epoch + 1}: {view.batch:,} of {view.batches:,} batches"
+
+
+def _pace(view: RunView) -> str:
+    parts = []
+    if view.samples_per_second:
+        parts.append(f"{_round(view.samples_per_second):,} images per second while it trains.")
+    if view.status in ("waiting", "running"):
+        parts.append(_sharing([view]))
+    return " ".join(parts) or " "
+
+
+def _sharing(views: Sequence[RunView]) -> str:
+    """How many share the machine and what that does to the time left."""
+    under_way = [view for view in views if view.status in ("waiting", "running")]
+    if not under_way:
+        return " "
+    count = max(view.sharing for view in under_way)
+    if count <= len(under_way) and count == 1:
+        return "It has the machine to itself."
+    text = f"{count} runs take turns on this machine."
+    first = under_way[0]
+    if first.time_left is not None and first.seconds_left is not None and first.time_left > 1.3 * first.seconds_left:
+        text += f" Alone, this one would need {duration(first.seconds_left)} more."
+    return text
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: `40 s`, `3 min`, `1 h 20 min`; `about` is left to the sentence."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    return f"about {minutes // 60} h {minutes % 60} min"
+
+
+def _round(value: float) -> int:
+    """To two digits: more would flicker and mean nothing."""
+    return int(float(f"{value:.2g}"))
+
+
+def _plain(text: str) -> str:
+    """Text of a visitor's or a library's, with nothing in it that Markdown would take for its own."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]<>()#+-.!|~$:" else sign for sign in text)
+
+
+# What the panel does
+
+
+def _controls(view: RunView, key: str, on_fork: Callable[[str], None] | None, *, small: bool = False) -> None:
+    """The same buttons in every state, so that nothing jumps; those that make no sense now are greyed out."""
+    active = view.status in ("waiting", "running")
+    done = view.status == "finished"
+    stopped = done or view.status in ("stopped", "failed")
+    with st.container(horizontal=True, key=f"{key}.controls"):
+        if active:
+            _button("Pause", "pause", "pause", view, key, slot="go")
+        else:
+            _button("Resume", "resume", "play_arrow", view, key, slot="go", disabled=done)
+        _button("One epoch", "step_epoch", "skip_next", view, key, disabled=done or view.step)
+        _button("Stop", "stop", "stop", view, key, disabled=stopped)
+        _button(
+            "Rewind",
+            "rewind",
+            "replay",
+            view,
+            key,
+            disabled=not (view.epoch or view.batch),
+            help="Back to the same first weights. The curves so far go.",
+        )
+        if on_fork is not None and not small:
+            with st.popover("Change one thing", icon=":material/call_split:"):
+                _fork(view, key, on_fork)
+
+
+def _button(
+    label: str,
+    action: str,
+    icon: str,
+    view: RunView,
+    key: str,
+    *,
+    slot: str = "",
+    disabled: bool = False,
+    help: str | None = None,
+) -> None:
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        key=f"{key}.{slot or action}",
+        disabled=disabled,
+        help=help,
+        on_click=_act,
+        args=(action, view.id, key),
+    )
+
+
+def _act(action: str, run_id: str, key: str) -> None:
+    """Steer the run; what stands in the way is said in the panel."""
+    _try(key, partial(getattr(runtime(), action), owner(), run_id))
+
+
+def _try(key: str, action: Callable[[], str | None]) -> str | None:
+    st.session_state.pop(f"{key}.problem", None)
+    try:
+        return action()
+    except ValidationError as error:
+        st.session_state[f"{key}.problem"] = " ".join(config_problems(error).values())
+    except (LimitReached, UnknownRun, StoreUnavailable, ValueError) as problem:
+        st.session_state[f"{key}.problem"] = str(problem)
+    return None
+
+
+def _problem(key: str) -> None:
+    """What stood in the way of the last click, until the next."""
+    sentence = st.session_state.get(f"{key}.problem")
+    if sentence:
+        st.warning(_plain(sentence), icon=":material/info:")
+
+
+def _fork(view: RunView, key: str, on_fork: Callable[[str], None]) -> None:
+    """One setting, its new value, and a button: a second run from the same start."""
+    names = [name for name in type(view.config).model_fields if name not in _FIXED]
+    chosen = st.selectbox("Setting", names, format_func=lambda name: name.replace("_", " "), key=f"{key}.setting")
+    now = _shown(view.config, chosen)
+    field = f"{key}.value.{chosen}"
+    st.text_input(f"New value (now {now})", value=now, key=field)
+    st.caption("The first weights are the same unless the seed, the layers or the way of drawing them changes.")
+
+    def start() -> None:
+        # Read here: what was typed last arrives together with the click.
+        typed = str(st.session_state.get(field, now))
+        value = None if typed.strip().lower() == "none" and chosen == "step_size" else typed
+        new = _try(key, lambda: runtime().fork(owner(), view.id, {chosen: value}))
+        if new is not None:
+            on_fork(new)
+            st.session_state[f"{key}.again"] = True
+
+    st.button("Start a second run", icon=":material/play_arrow:", key=f"{key}.fork", on_click=start)
+
+
+def _shown(config: Config, name: str) -> str:
+    """A setting's value as its owner would type it."""
+    value = getattr(config, name)
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
