@@ -12,7 +12,22 @@ from hypothesis import strategies as st
 from ui.graph.layout import Layout, layered
 
 # The report's f: eight inputs, q t s g, p r, f.
-REPORT = ((0, 8), (1, 8), (2, 9), (3, 9), (4, 10), (5, 10), (6, 11), (7, 11), (8, 12), (9, 12), (10, 13), (11, 13), (12, 14), (13, 14))
+REPORT = (
+    (0, 8),
+    (1, 8),
+    (2, 9),
+    (3, 9),
+    (4, 10),
+    (5, 10),
+    (6, 11),
+    (7, 11),
+    (8, 12),
+    (9, 12),
+    (10, 13),
+    (11, 13),
+    (12, 14),
+    (13, 14),
+)
 
 
 def dense_network(inputs: int, units: int) -> tuple[int, tuple[tuple[int, int], ...]]:
@@ -57,7 +72,9 @@ def test_the_reports_f_stands_as_in_the_report():
     layout = layered(15, REPORT)
     check(layout, REPORT)
     assert layout.crossings() == 0
-    assert [point for point in layout.points[:8]] == [(0, row) for row in range(8)], "inputs from top to bottom, as written"
+    assert [point for point in layout.points[:8]] == [(0, row) for row in range(8)], (
+        "inputs from top to bottom, as written"
+    )
     assert [layer for layer, _ in layout.points] == [0] * 8 + [1] * 4 + [2] * 2 + [3]
 
 

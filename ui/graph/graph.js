@@ -2,7 +2,7 @@
 // this file turns them into pixels, shows the state after any step at once, and tells Python which step and node are open.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ROW = 68, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.62;
+const ROW = 65, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.62;
 const ICONS = {
   first: "M5 5h2v14H5zM20 5v14L9 12z", back: "M16 5v14L6 12z", next: "M8 5v14l10-7z", last: "M17 5h2v14h-2zM4 5v14l11-7z",
   play: "M7 4v16l13-8z", pause: "M6 5h4v14H6zM14 5h4v14h-4z",
