@@ -26,7 +26,8 @@ app = typer.Typer(
 train = typer.Typer(help="Train a network and print every epoch.", no_args_is_help=True)
 record = typer.Typer(help="Make the recorded results in assets/ again.", no_args_is_help=True)
 
-app.command("graph")(graph)
+# An expression may begin with a minus sign: "-x*w" is no option.
+app.command("graph", context_settings={"ignore_unknown_options": True})(graph)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")
 app.add_typer(record, name="record")

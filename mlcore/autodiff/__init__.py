@@ -8,6 +8,7 @@
     OPERATIONS                 the table: value, local derivatives, LaTeX          operations.py
     describe(result)           the graph as plain data, for drawing                view.py
     Explanation(result)        every step in LaTeX, thrice as the report writes it explain.py
+    torch_script(text, values) the same as a stand-alone PyTorch script            scripts.py
     EXAMPLES                   the report's f and others                           examples.py
 
 Everything here is plain Python on floats; it starts in milliseconds.
@@ -17,8 +18,9 @@ from mlcore.autodiff.examples import EXAMPLES, Example, example_of
 from mlcore.autodiff.explain import Explanation, Formula, latex_name, latex_number
 from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, parse
 from mlcore.autodiff.operations import FUNCTIONS, OPERATIONS, Operation, short
+from mlcore.autodiff.scripts import torch_script
 from mlcore.autodiff.value import BackwardStep, Contribution, ForwardStep, Value, apply
-from mlcore.autodiff.view import EdgeView, GraphView, NodeView, describe, number_text
+from mlcore.autodiff.view import EdgeView, GraphView, NodeView, describe, formula, label, number_text
 
 __all__ = [
     "EXAMPLES",
@@ -41,9 +43,12 @@ __all__ = [
     "describe",
     "evaluate",
     "example_of",
+    "formula",
+    "label",
     "latex_name",
     "latex_number",
     "number_text",
     "parse",
     "short",
+    "torch_script",
 ]

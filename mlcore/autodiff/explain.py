@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from mlcore.autodiff.operations import Operation, short
@@ -82,7 +83,7 @@ class Explanation:
         for node in result.nodes():
             for slot, operand in enumerate(node.operands):
                 self._uses[operand].append((node, slot))
-        # How many ways lead from the result to a node, and how long the longest is; both counted no further than needed.
+        # How many ways lead from the result to a node, and how long the longest is, counted no further than needed.
         self._ways: dict[Value, tuple[int, int]] = {result: (1, 0)}
         for node in reversed(result.nodes()[:-1]):
             above = [self._ways[user] for user, _ in self._uses[node]]
@@ -150,7 +151,7 @@ class Explanation:
 
     def _chain(self, way: Way, node: Value) -> str:
         stops = [user for user, _ in way] + [node]
-        return r" \cdot ".join(partial(y, x) for y, x in zip(stops, stops[1:], strict=False))
+        return r" \cdot ".join(partial(y, x) for y, x in pairwise(stops))
 
     def _locals(self, way: Way) -> str:
         factors = [_local(user, slot) for user, slot in way]

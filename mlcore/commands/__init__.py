@@ -1,0 +1,1 @@
+"""The commands of `python -m mlcore`, one file each; only these may print."""
