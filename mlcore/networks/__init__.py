@@ -1,22 +1,22 @@
 """Networks A and B of report R2 in PyTorch: the only package that imports torch, and only when training is asked for.
 
 `architectures` holds their sizes as plain numbers, `model` builds them, `step` is one update, `evaluation` judges,
-`trainer` runs epochs. Importing this package imports none of the PyTorch ones: `train` and `advance` do, on their first
-call.
+`trainer` runs epochs. Importing this package imports none of the PyTorch ones: its functions do, on their first call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mlcore.records import Checkpoint, NetworkEpoch
 
 if TYPE_CHECKING:
     from mlcore.data.mnist import Digits
+    from mlcore.networks.scalar_proof import Proof
     from mlcore.networks.trainer import NetworkSettings
 
-__all__ = ["advance", "train"]
+__all__ = ["advance", "torch_gradients", "train"]
 
 
 def train(config: NetworkSettings, data: Digits) -> Iterator[NetworkEpoch]:
@@ -33,3 +33,12 @@ def advance(
     from mlcore.networks import trainer
 
     return trainer.advance(config, checkpoint, data, seconds)
+
+
+def torch_gradients(
+    expression: str, values: Mapping[str, float], ties: Mapping[str, str] | None = None, passes: int = 1
+) -> Proof:
+    """An expression and its gradients by PyTorch; see `mlcore.networks.scalar_proof.torch_gradients`."""
+    from mlcore.networks import scalar_proof
+
+    return scalar_proof.torch_gradients(expression, values, ties, passes)
