@@ -24,6 +24,8 @@ NUDGE = 1e-5
 # gradient, but at least against a thousandth of the largest one among the same layer's weights (or biases), and 1e-6.
 SMALLEST_PART = 1e-3
 SMALLEST = 1e-6
+AGREES = 1e-4
+"""A worst relative error below this is rounding; a mistake in a formula gives 0.01 and more."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from mlcore.scratch.fast_steps import FastSteps
 from mlcore.scratch.network import Network, initial_network
 from mlcore.scratch.threads import one_thread
 
-# Streams of random numbers that share a seed but must not share numbers.
-_WEIGHTS, _ORDER = 21, 22
+# The weights are what the seed itself draws; the order of the batches shares the seed but must not share its numbers.
+_ORDER = 22
 
 
 class ScratchSettings(Protocol):
@@ -74,7 +74,7 @@ def start(config: ScratchSettings, dtype: DTypeLike = np.float32) -> Checkpoint:
     Args:
         dtype: float32 to train; with float64 the same run can be followed to more digits.
     """
-    rng = np.random.default_rng((config.seed, _WEIGHTS))
+    rng = np.random.default_rng(config.seed)
     network = initial_network(config.sizes, config.activations, config.initializer, config.bias, rng, dtype)
     return Checkpoint({"parameters": network.parameters}, {"loss": 0.0, "correct": 0, "seconds": 0.0})
 
