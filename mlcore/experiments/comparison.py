@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlcore.experiments.metrics import wilson_interval
+from mlcore.experiments.metrics import compare_accuracies, wilson_interval
 from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, TABLE1
 from mlcore.experiments.table1 import INITIALIZERS, Table1
 
@@ -47,14 +47,16 @@ class Verdict:
 def compare_shares(share: float, images: int, other: float, other_images: int) -> Verdict:
     """`other` − `share`, when each is the share of right answers among so many test images.
 
-    Newcombe's interval (1998, method 10), made of the two Wilson intervals. It knows the luck of the test images only;
+    The interval is that of `mlcore.experiments.metrics.compare_accuracies`. It knows the luck of the test images only;
     what another seed would have given comes on top.
     """
-    first, second = wilson_interval(round(share * images), images), wilson_interval(round(other * other_images), other_images)
-    difference = other - share
-    below = math.hypot(other - second.low, first.high - share)
-    above = math.hypot(second.high - other, share - first.low)
-    return Verdict(100 * difference, 100 * (difference - below), 100 * (difference + above))
+    first, second = (
+        wilson_interval(round(other * other_images), other_images),
+        wilson_interval(round(share * images), images),
+    )
+    compared = compare_accuracies(first, second)
+    # The difference is of the shares as given (a report prints four figures), not of the counts they are rounded to.
+    return Verdict(100 * (other - share), 100 * compared.low, 100 * compared.high)
 
 
 def compare_seeds(before: Sequence[float], after: Sequence[float]) -> Verdict:

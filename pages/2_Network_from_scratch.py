@@ -1,0 +1,30 @@
+"""Lesson 2: a network made of nothing but NumPy, trained, looked into, and compared with report R1."""
+
+import streamlit as st
+
+from ui.lesson2 import SECTIONS
+from ui.lesson2.state import NAMES, parameters
+from ui.links import copy_link_button, restore
+from ui.page import page
+
+frame = page(
+    "Network from scratch",
+    icon=":material/hub:",
+    lead="Train a network of a few matrices on handwritten digits, look inside while it learns, and find out why a "
+    "course report got 83 % where 97 % was to be had.",
+)
+state = restore("scratch", parameters())
+frame.source(state["source"])
+
+section = st.segmented_control(
+    "Section",
+    list(NAMES),
+    format_func=NAMES.__getitem__,
+    key=state.key("section"),
+    required=True,
+    label_visibility="collapsed",
+)
+SECTIONS[section](state)
+
+st.divider()
+copy_link_button(state)

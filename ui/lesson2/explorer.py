@@ -1,0 +1,132 @@
+"""The images of one cell of the confusion matrix, surest answers first, each with its ten probabilities (L2.5)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import lru_cache
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from mlcore.experiments.mistakes import Answers, answers_for_digit, cell_of
+from ui.charts import table_twin
+from ui.code import show_code
+from ui.images import image_grid, show_png
+from ui.lesson2.digits import digits_of, split_of
+from ui.lesson2.selected import Selected, network_at
+from ui.links import LinkState
+
+MOST_SHOWN = 40
+
+
+def draw(state: LinkState, chosen: Selected) -> None:
+    """The images of the cell named in the state; without one, how to choose it."""
+    st.subheader("The images behind a cell", anchor=False)
+    _choose(state)
+    true, said = state["true"], state["taken_for"]
+    if true < 0 or said < 0:
+        st.markdown(
+            "Click a cell of the matrix, or name its two digits here, to see the images that were counted in it."
+        )
+        return
+    answers = _answers(chosen, true)
+    if answers is None:
+        st.info("The weights of this run are not kept any more, so its images cannot be asked again.")
+        return
+    cell = cell_of(answers, said)
+    st.markdown(_sentence(cell, len(answers), true, said))
+    if not len(cell):
+        return
+    images = digits_of(chosen.config.source).images[cell.rows[:MOST_SHOWN]]
+    sure = cell.probabilities[:MOST_SHOWN, said]
+    show_png(
+        image_grid(images, columns=10, scale=2, captions=[f"{share:.0%}" for share in sure]),
+        alt=f"{len(images)} images of the digit {true} that the network called {said}, the most confident first",
+        caption=f"The number under each image is the probability it gave to {said}.",
+    )
+    _table(cell, images, true, said)
+    show_code(answers_for_digit, cell_of, key="explorer")
+
+
+def _choose(state: LinkState) -> None:
+    """The same choice as a click, for a keyboard."""
+    options = [-1, *range(10)]
+    with st.container(horizontal=True):
+        for name, label in (("true", "The digit was"), ("taken_for", "The network said")):
+            st.selectbox(
+                label,
+                options,
+                format_func=lambda digit: "–" if digit < 0 else str(digit),
+                key=state.key(name),
+                width=170,
+            )
+
+
+def _answers(chosen: Selected, true: int) -> Answers | None:
+    return _computed(chosen, chosen.view.id, chosen.last.epoch, true)
+
+
+@st.cache_data(show_spinner=False, max_entries=40)
+def _computed(_chosen: Selected, run_id: str, epoch: int, true: int) -> Answers | None:
+    """Kept per run, epoch and digit; a tenth of the test part takes some 20 ms."""
+    found = network_at(_chosen.view, epoch)
+    if found is None:
+        return None
+    config = _chosen.config
+    test = split_of(config.source, config.train_fraction, config.seed).test
+    return answers_for_digit(found[1], digits_of(config.source), test, true)
+
+
+def _sentence(cell: Answers, total: int, true: int, said: int) -> str:
+    share = f"**{len(cell):,}** of the {total:,} test images of **{true}**"
+    if not len(cell):
+        return f"None of the {total:,} test images of {true} was called {said}."
+    sure = int(np.sum(cell.probabilities[:, said] > 0.9))
+    rest = (
+        f" It was more than 90 % sure of {sure:,} of them." if sure else " It was more than 90 % sure of none of them."
+    )
+    if true == said:
+        return f"{share} were recognised.{rest}"
+    return f"{share} were taken for **{said}**.{rest}"
+
+
+def _table(cell: Answers, images: np.ndarray, true: int, said: int) -> None:
+    """Each image with its ten probabilities: as bars in the table, exact in its columns."""
+    shown = cell.probabilities[: len(images)]
+    st.dataframe(
+        {
+            "image": [_data_uri(image.tobytes()) for image in images],
+            "ten probabilities": [[round(float(p), 4) for p in row] for row in shown],
+            **{str(digit): [float(p) for p in shown[:, digit]] for digit in range(10)},
+        },
+        hide_index=True,
+        row_height=58,
+        height=min(400, 40 + 58 * len(images)),
+        column_config={
+            "image": st.column_config.ImageColumn("image", width=70),
+            "ten probabilities": st.column_config.BarChartColumn("0 … 9", y_min=0, y_max=1, width=170),
+            **{
+                str(digit): st.column_config.NumberColumn(
+                    f"{digit} (true)" if digit == true else f"{digit} (said)" if digit == said else str(digit),
+                    format="percent",
+                    width=80,
+                )
+                for digit in range(10)
+            },
+        },
+        alt=f"The ten probabilities of each image of {true} called {said}",
+    )
+    columns: dict[str, list[float] | list[int]] = {"row in the source": cell.rows.tolist()}
+    columns.update({f"p({digit})": cell.probabilities[:, digit].astype(float).tolist() for digit in range(10)})
+    table_twin(columns, key="explorer", file_name=f"digit_{true}_called_{said}.csv", label="All of them as a table")
+
+
+@lru_cache(maxsize=512)
+def _data_uri(pixels: bytes) -> str:
+    """One small image for a cell of a table, ink on paper."""
+    array = 255 - np.frombuffer(pixels, dtype=np.uint8).reshape(28, 28)
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,234 @@
+"""Section 3: what a training came to: curves, mistakes, figures per digit with their intervals (L2.4, L2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from mlcore.classification import precision_recall_f1_per_class
+from mlcore.data.splits import split_fraction
+from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.diagnosis import diagnose
+from mlcore.experiments.metrics import accuracy_interval
+from mlcore.experiments.reports import R1_NAMED_CONFUSIONS, r1_config, table1_cell
+from mlcore.records import ScratchEpoch
+from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
+from ui.lesson2 import explorer
+from ui.lesson2.choose import settings_in_words
+from ui.lesson2.digits import digits_of
+from ui.lesson2.selected import Selected, need_results
+from ui.links import LinkState
+from ui.terms import terms
+
+PARTS = ("training", "test")
+FORMATS = {
+    "train_loss": "%.4f",
+    "test_loss": "%.4f",
+    "train_accuracy": "%.4f",
+    "test_accuracy": "%.4f",
+    "seconds": "%.2f",
+}
+
+
+def draw(state: LinkState) -> None:
+    """The whole section."""
+    chosen = need_results(state, "This section")
+    if chosen is None:
+        return
+    st.caption(settings_in_words(chosen.config))
+    outcome(chosen)
+    _curves(state, chosen)
+    st.subheader("Which digits it takes for which", anchor=False)
+    _confusion(state, chosen)
+
+
+def outcome(chosen: Selected) -> None:
+    """The final figures with their interval, what was predicted, and what went wrong if something did."""
+    last, view = chosen.last, chosen.view
+    interval = accuracy_interval(last.confusion)
+    low, high = interval.low, interval.high
+    with st.container(horizontal=True, gap="large"):
+        st.metric("Test accuracy", f"{last.test_accuracy:.2%}", width="content")
+        st.metric("95 % interval", f"{low:.2%} – {high:.2%}", width="content", help=_interval_help(interval.images))
+        st.metric("Test loss", f"{last.test_loss:.3f}", width="content")
+        st.metric("Epochs", f"{last.epoch} of {chosen.config.epochs}", width="content")
+        st.metric("Training time", f"{sum(epoch.seconds for epoch in chosen.epochs):.1f} s", width="content")
+    told = prediction_words(view.prediction, last, (low, high))
+    if told:
+        st.markdown(told)
+    failures(chosen.config, chosen.epochs, view.halted)
+
+
+def _interval_help(count: int) -> str:
+    return (
+        f"Wilson's interval. The accuracy was measured on {count:,} images; on other images of the same kind it would "
+        "come out a little different. In 95 of 100 such cases the true accuracy lies in this range."
+    )
+
+
+def prediction_words(prediction: Any, last: ScratchEpoch, interval: tuple[float, float]) -> str:
+    """What the learner said beforehand beside what came out; empty where nothing was said."""
+    if not isinstance(prediction, dict):
+        return ""
+    said, reason = prediction.get("accuracy"), str(prediction.get("reason") or "").strip()
+    quoted = " ".join(reason.replace("`", "").split())[:300]
+    because = f" Your reason: `{quoted}`" if quoted else ""
+    if not isinstance(said, int | float):
+        return because.strip()
+    difference = 100 * (last.test_accuracy - float(said))
+    if interval[0] <= said <= interval[1]:
+        verdict = "inside the interval: nobody could have done better"
+    elif abs(difference) < 2:
+        verdict = f"{abs(difference):.1f} points {'too low' if difference > 0 else 'too high'}, close"
+    else:
+        verdict = f"{abs(difference):.1f} points {'too low' if difference > 0 else 'too high'}"
+    outcome = f"it is **{last.test_accuracy:.1%}** after epoch {last.epoch}"
+    return f"You predicted **{said:.1%}**; {outcome}: {verdict}.{because}"
+
+
+def failures(config: ScratchConfig, epochs: Sequence[ScratchEpoch], halted: str) -> None:
+    """What went wrong and what to try, a paragraph each; nothing where nothing did."""
+    images = len(split_fraction(len(digits_of(config.source)), config.train_fraction, config.seed).train)
+    for found in diagnose(config, epochs, images, halted):
+        st.warning(f"{found.happened} **What to try:** {found.advice}", icon=":material/build:")
+
+
+def curve_columns(epochs: Sequence[ScratchEpoch], name: str) -> dict[str, list[Any]]:
+    """`loss` or `accuracy` of both parts, one row per point."""
+    numbers = [epoch.epoch for epoch in epochs]
+    lines = {
+        "training": [getattr(epoch, f"train_{name}") for epoch in epochs],
+        "test": [getattr(epoch, f"test_{name}") for epoch in epochs],
+    }
+    return long_form(numbers, lines, names=("epoch", name, "part"))
+
+
+def report_levels(config: ScratchConfig) -> tuple[dict[str, float], dict[str, float]]:
+    """The report's loss and accuracy for exactly these settings, to draw as level lines; empty for any other."""
+    try:
+        cell = table1_cell(str(config.activation), config.train_fraction)
+        theirs = r1_config(cell.activation, cell.train_fraction, seed=config.seed)
+    except (KeyError, ValueError):
+        return {}, {}
+    if config != theirs:
+        return {}, {}
+    return {f"report: {cell.loss:g}": cell.loss}, {f"report: {cell.accuracy:.2%}": cell.accuracy}
+
+
+def _curves(state: LinkState, chosen: Selected) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Curves", anchor=False, width="content")
+        st.segmented_control(
+            "Scale", ("linear", "log"), key=state.key("scale"), required=True, label_visibility="collapsed"
+        )
+    loss_levels, accuracy_levels = report_levels(chosen.config)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        line_chart(
+            curve_columns(chosen.epochs, "loss"),
+            x="epoch",
+            y="loss",
+            series="part",
+            order=PARTS,
+            title="Loss",
+            x_title="epoch",
+            y_title="mean cross-entropy (nats)",
+            log_y=state["scale"] == "log",
+            references=loss_levels,
+            key=f"loss.{state['scale']}",
+        )
+    with right:
+        line_chart(
+            curve_columns(chosen.epochs, "accuracy"),
+            x="epoch",
+            y="accuracy",
+            series="part",
+            order=PARTS,
+            title="Accuracy",
+            x_title="epoch",
+            y_title="share of right answers",
+            y_format=".2%",
+            references=accuracy_levels,
+            key="accuracy",
+        )
+    table_twin(epoch_table(chosen.epochs), key="curves", file_name="epochs.csv", formats=FORMATS)
+    st.caption(
+        "The training figures are averages over the epoch, taken batch by batch before each update; the test figures "
+        "are taken after the epoch's last update. So early in training the test part can look better."
+    )
+
+
+def epoch_table(epochs: Sequence[ScratchEpoch]) -> dict[str, list[Any]]:
+    """Every figure of every epoch, as columns."""
+    names = ("epoch", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "seconds")
+    return {name: [getattr(epoch, name) for epoch in epochs] for name in names}
+
+
+def _confusion(state: LinkState, chosen: Selected) -> None:
+    confusion = chosen.last.confusion
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.segmented_control(
+            "Cells show", ("counts", "row %"), key=state.key("matrix"), required=True, label_visibility="collapsed"
+        )
+        cell = confusion_heat_map(
+            confusion,
+            title="Test part",
+            key=f"confusion.{state['matrix']}.{chosen.view.id}",
+            by="row" if state["matrix"] == "row %" else "count",
+            marked=R1_NAMED_CONFUSIONS,
+            alt="Confusion matrix of the test part: rows are true digits, columns the network's answers",
+        )
+        st.caption(f"Framed with dashes: the confusions that the report names. {named_confusions(confusion)}")
+        if cell is not None and cell != (state["true"], state["taken_for"]):
+            state.set(true=cell[0], taken_for=cell[1])
+    with right:
+        st.markdown("**Each digit by itself**")
+        table = per_digit(confusion)
+        st.dataframe(
+            table,
+            hide_index=True,
+            height=387,
+            column_config={
+                name: st.column_config.NumberColumn(name, format="percent") for name in ("precision", "recall", "F1")
+            },
+            alt="Precision, recall and F1 of each digit",
+        )
+        terms("precision", "recall", "F1", "Wilson interval", key="results", lead="")
+        table_twin(confusion_table(confusion), key="confusion", file_name="confusion.csv", label="Matrix as a table")
+    explorer.draw(state, chosen)
+
+
+def per_digit(confusion: Any) -> dict[str, list[Any]]:
+    """Precision, recall and F1 of each digit, and how many of it there are, as columns."""
+    precision, recall, f1 = precision_recall_f1_per_class(confusion)
+    counts = np.asarray(confusion).sum(axis=1)
+    return {
+        "digit": list(range(10)),
+        "images": counts.tolist(),
+        "precision": precision.tolist(),
+        "recall": recall.tolist(),
+        "F1": f1.tolist(),
+    }
+
+
+def confusion_table(confusion: Any) -> dict[str, list[int]]:
+    """The matrix as columns: the true digit, then how often it was called each digit."""
+    counts = np.asarray(confusion)
+    return {"true digit": list(range(10)), **{f"said {said}": counts[:, said].tolist() for said in range(10)}}
+
+
+def named_confusions(confusion: Any) -> str:
+    """Where the report's named confusions rank among all ninety, said from the counts."""
+    counts = np.asarray(confusion, dtype=np.int64).copy()
+    np.fill_diagonal(counts, -1)
+    order = np.argsort(-counts, axis=None, kind="stable")
+    ranks = {divmod(int(cell), 10): rank for rank, cell in enumerate(order, start=1)}
+    told = [
+        f"{true}→{said} {counts[true, said]} times (rank {ranks[true, said]})" for true, said in R1_NAMED_CONFUSIONS
+    ]
+    true, said = divmod(int(order[0]), 10)
+    return f"Here: {', '.join(told)}. The most frequent one is {true}→{said}, {counts[true, said]} times."

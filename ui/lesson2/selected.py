@@ -1,0 +1,128 @@
+"""The run that the page looks at: one of the visitor's, named in the link; and its weights as a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from mlcore.experiments.configs import ScratchConfig
+from mlcore.records import ScratchEpoch
+from mlcore.runtime.views import RunView
+from mlcore.scratch.network import Network
+from mlcore.scratch.trainer import network_of
+from ui.links import LinkState
+from ui.runs import owner, runtime
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A run of the NumPy network and its finished epochs, oldest first."""
+
+    view: RunView
+    config: ScratchConfig
+    epochs: Sequence[ScratchEpoch]
+
+    @property
+    def last(self) -> ScratchEpoch:
+        """The newest epoch."""
+        return self.epochs[-1]
+
+
+def scratch_runs() -> list[RunView]:
+    """The visitor's runs of this lesson, newest first."""
+    runs = [run for run in runtime().runs(owner()) if isinstance(run.config, ScratchConfig)]
+    return sorted(runs, key=lambda run: -run.created)
+
+
+def selected_run(state: LinkState) -> RunView | None:
+    """The run named in the link, if it is the visitor's; without a name in the link, the newest one."""
+    if state["run"]:
+        view = runtime().run(owner(), state["run"])
+        return view if view is not None and isinstance(view.config, ScratchConfig) else None
+    runs = scratch_runs()
+    return runs[0] if runs else None
+
+
+def epochs_of(run_id: str) -> list[ScratchEpoch]:
+    """The finished epochs of a run, oldest first."""
+    return [epoch for epoch in runtime().epochs(owner(), run_id) if isinstance(epoch, ScratchEpoch)]
+
+
+def need_results(state: LinkState, what: str) -> Selected | None:
+    """The selected run once it has an epoch to show; otherwise a sentence that says what to do first."""
+    view = selected_run(state)
+    if view is None:
+        if state["run"]:
+            st.info(
+                "The run in this link belongs to another browser. Its settings are in the form of section 2: "
+                "train them, and you get the same numbers.",
+                icon=":material/lock:",
+            )
+        else:
+            st.info(f"{what} needs a trained network. Train one in section 2; it takes a few seconds.")
+        go_train(state)
+        return None
+    pick_run(state, view)
+    epochs = epochs_of(view.id)
+    if not epochs:
+        sentence = view.halted or view.error or "Its first epoch is not finished yet."
+        st.info(f"This run has nothing to show so far. {sentence}")
+        go_train(state)
+        return None
+    assert isinstance(view.config, ScratchConfig)
+    return Selected(view, view.config, epochs)
+
+
+def go_train(state: LinkState) -> None:
+    """A button to section 2."""
+    if st.button("Go to training", icon=":material/arrow_forward:"):
+        state.set(section="train")
+        st.rerun()
+
+
+def pick_run(state: LinkState, current: RunView) -> None:
+    """Which of the visitor's runs to look at, where there is more than one."""
+    runs = scratch_runs()
+    if len(runs) < 2:
+        return
+    ids = [run.id for run in runs]
+    labels = {run.id: run_label(run) for run in runs}
+    picked = st.selectbox(
+        "Run",
+        ids,
+        index=ids.index(current.id) if current.id in ids else 0,
+        format_func=lambda run_id: labels.get(run_id, run_id),
+        key=f"pick_run.{current.id}",
+    )
+    if picked and picked != current.id:
+        state.set(run=picked, epoch=0, true=-1, taken_for=-1)
+        st.rerun()
+
+
+def run_label(run: RunView) -> str:
+    """A run in one line for a list: its name, else what tells it from others."""
+    from ui.lesson2.choose import settings_in_words
+
+    assert isinstance(run.config, ScratchConfig)
+    reached = f" · {run.best_accuracy:.1%}" if run.best_accuracy else ""
+    return f"{run.name or settings_in_words(run.config)}{reached}"
+
+
+def network_at(view: RunView, epoch: int) -> tuple[int, Network] | None:
+    """The network of a run after an epoch (0: its start), or after the kept one nearest to it, and which one that is.
+
+    Long runs keep the weights of every second or fourth epoch only.
+    """
+    checkpoint = runtime().checkpoint(owner(), view.id, epoch)
+    if checkpoint is None:
+        kept = runtime().checkpoint_epochs(owner(), view.id)
+        if not kept:
+            return None
+        nearest = min(kept, key=lambda number: (abs(number - epoch), number))
+        checkpoint = runtime().checkpoint(owner(), view.id, nearest)
+    if checkpoint is None:
+        return None
+    assert isinstance(view.config, ScratchConfig)
+    return checkpoint.epoch, network_of(view.config, checkpoint)

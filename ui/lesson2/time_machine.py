@@ -1,0 +1,195 @@
+"""Section 4: one slider over the epochs; curves, mistakes, weights and the state of every layer follow (L2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from mlcore.records import ScratchEpoch
+from mlcore.scratch.evaluation import evaluate
+from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
+from ui.code import show_code
+from ui.images import show_png, weight_grid
+from ui.lesson2.choose import settings_in_words
+from ui.lesson2.results import PARTS, curve_columns, failures
+from ui.lesson2.selected import Selected, need_results, network_at
+from ui.links import LinkState
+from ui.terms import terms
+
+UNITS_SHOWN = 48
+
+
+def draw(state: LinkState) -> None:
+    """The whole section."""
+    chosen = need_results(state, "The time machine")
+    if chosen is None:
+        return
+    st.caption(settings_in_words(chosen.config))
+    st.markdown(
+        "Move through the training, epoch by epoch. Look at the weights of the first layer as images: each hidden unit "
+        "has 784 of them, one per pixel. Blue pixels speak for the unit, orange ones against it."
+    )
+    _machine(state, chosen)
+    failures(chosen.config, chosen.epochs, chosen.view.halted)
+    terms("dead ReLU", "saturation", "gradient norm", "weight norm", key="time", lead="")
+    show_code(evaluate, key="time")
+
+
+@st.fragment
+def _machine(state: LinkState, chosen: Selected) -> None:
+    """All that follows the slider; only this part of the page is drawn again when it moves."""
+    numbers = [epoch.epoch for epoch in chosen.epochs]
+    newest = numbers[-1]
+    at = state["epoch"] if numbers[0] <= state["epoch"] <= newest else newest
+    if len(numbers) > 1:
+        at = _slider(state, numbers, at)
+    epoch = chosen.epochs[at - numbers[0]]
+    _numbers(epoch, chosen)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _curve(chosen.epochs, "loss", "Loss", "mean cross-entropy (nats)", ".4f", at)
+        _curve(chosen.epochs, "accuracy", "Accuracy", "share of right answers", ".2%", at)
+    with right:
+        confusion_heat_map(
+            epoch.confusion,
+            title="Test part at this epoch",
+            key="time.confusion",
+            selectable=False,
+            height=420,
+            alt="Confusion matrix of the test part at the chosen epoch",
+        )
+    _weights(chosen, at)
+    _layers(chosen, at)
+    state.sync()
+
+
+def _slider(state: LinkState, numbers: Sequence[int], at: int) -> int:
+    """The epoch looked at; the newest is kept as 0 in the link, so that it stays the newest."""
+    key = f"time.epoch.{numbers[0]}.{numbers[-1]}"
+    if key not in st.session_state:
+        st.session_state[key] = at
+    moved = int(st.slider("Epoch", numbers[0], numbers[-1], key=key))
+    kept = 0 if moved == numbers[-1] else moved
+    if kept != state["epoch"]:
+        state.keep("epoch", kept)
+    return moved
+
+
+def _numbers(epoch: ScratchEpoch, chosen: Selected) -> None:
+    st.markdown(
+        f"After epoch **{epoch.epoch}** of {chosen.config.epochs}: test accuracy **{epoch.test_accuracy:.2%}**, "
+        f"test loss **{epoch.test_loss:.3f}**, training loss {epoch.train_loss:.3f}."
+    )
+
+
+def _curve(epochs: Sequence[ScratchEpoch], name: str, title: str, unit: str, form: str, at: int) -> None:
+    line_chart(
+        curve_columns(epochs, name),
+        x="epoch",
+        y=name,
+        series="part",
+        order=PARTS,
+        title=title,
+        x_title="epoch",
+        y_title=unit,
+        y_format=form,
+        cursor=at,
+        height=190,
+        key=f"time.{name}",
+    )
+
+
+def _weights(chosen: Selected, at: int) -> None:
+    """The first layer's weights at this epoch, all on the scale of the newest epoch, so that growth is seen."""
+    picture = weights_picture(chosen, chosen.view.id, at, chosen.last.epoch)
+    if picture is None:
+        st.caption("The weights of this epoch are not kept.")
+        return
+    png, kept, shown, units = picture
+    where = f"at epoch {kept}" + ("" if kept == at else f", the kept one nearest to {at}")
+    show_png(
+        png,
+        alt=f"Weights of {shown} units of the first layer as images of 28 by 28 pixels, {where}",
+        caption=f"First-layer weights {where}: {shown} of {units} units. The colour scale is the same at every epoch.",
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=400)
+def weights_picture(_chosen: Selected, run_id: str, at: int, newest: int) -> tuple[bytes, int, int, int] | None:
+    """PNG of the first layer's weights, which epoch they are from, how many units are shown, and of how many."""
+    found = network_at(_chosen.view, at)
+    if found is None:
+        return None
+    kept, network = found
+    weights = network.layers[0].weights.T
+    limit = colour_limit(_chosen, run_id, newest)
+    shown = weights[:UNITS_SHOWN]
+    return weight_grid(shown, columns=16, scale=2, limit=limit), kept, len(shown), len(weights)
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def colour_limit(_chosen: Selected, run_id: str, newest: int) -> float | None:
+    """The weight that gets full colour: the 99th percentile at the newest epoch."""
+    found = network_at(_chosen.view, newest)
+    if found is None:
+        return None
+    sizes = np.abs(found[1].layers[0].weights)
+    return float(np.percentile(sizes[np.isfinite(sizes)], 99)) if np.isfinite(sizes).any() else None
+
+
+def layer_columns(epochs: Sequence[ScratchEpoch], name: str, layers: Sequence[str]) -> dict[str, list[Any]]:
+    """One statistic of every layer over the epochs, one row per point."""
+    lines = {
+        label: [
+            epoch.statistics.get(name, ())[index] for epoch in epochs if len(epoch.statistics.get(name, ())) > index
+        ]
+        for index, label in enumerate(layers)
+    }
+    return long_form([epoch.epoch for epoch in epochs], lines, names=("epoch", name, "layer"))
+
+
+def _layers(chosen: Selected, at: int) -> None:
+    """The state of every layer over the epochs, with the cursor on the one looked at."""
+    hidden = [f"hidden {index}" for index in range(1, len(chosen.config.hidden) + 1)]
+    every = [*hidden, "output"]
+    idle = "saturated" if any(name in ("sigmoid", "tanh") for name in chosen.config.activations) else "dead"
+    title = {"dead": "Dead units", "saturated": "Saturated outputs"}[idle]
+    charts: list[tuple[str, str, str, str, bool, list[str]]] = [
+        ("gradient_norm", "Gradient norm", "length of the gradient", ".3g", True, every),
+        ("weight_norm", "Weight norm", "length of the weights", ".4g", False, every),
+    ]
+    if hidden:
+        charts.insert(0, (idle, title, "share of the layer", ".1%", False, hidden))
+    for column, (name, heading, unit, form, logarithmic, layers) in zip(st.columns(len(charts)), charts, strict=True):
+        with column:
+            line_chart(
+                layer_columns(chosen.epochs, name, layers),
+                x="epoch",
+                y=name,
+                series="layer",
+                order=layers,
+                title=heading,
+                x_title="epoch",
+                y_title=unit,
+                y_format=form,
+                log_y=logarithmic,
+                zero=not logarithmic,
+                cursor=at,
+                height=220,
+                key=f"time.{name}",
+            )
+    table_twin(statistics_table(chosen.epochs, every), key="time.layers", file_name="layers.csv")
+
+
+def statistics_table(epochs: Sequence[ScratchEpoch], layers: Sequence[str]) -> dict[str, list[Any]]:
+    """Every statistic of every layer and epoch, as columns."""
+    columns: dict[str, list[Any]] = {"epoch": [epoch.epoch for epoch in epochs]}
+    for name in ("dead", "saturated", "gradient_norm", "weight_norm"):
+        for index, label in enumerate(layers):
+            values = [epoch.statistics.get(name, ()) for epoch in epochs]
+            if all(len(value) > index for value in values):
+                columns[f"{name.replace('_', ' ')} {label}"] = [value[index] for value in values]
+    return columns

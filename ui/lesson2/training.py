@@ -1,0 +1,153 @@
+"""Section 2: choose, predict, train (L2.2, L2.3): the form, what the learner expects, and the live panel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from mlcore.experiments.configs import ScratchConfig
+from mlcore.records import EpochResult, ScratchEpoch
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable
+from mlcore.scratch.network import backward, forward
+from mlcore.scratch.trainer import train
+from ui.charts import line_chart
+from ui.fields import field_problem, read_number, text_field
+from ui.lesson2 import choose
+from ui.lesson2.results import PARTS, curve_columns, failures, prediction_words, report_levels
+from ui.lesson2.selected import selected_run
+from ui.links import LinkState
+from ui.runs import live_panel, owner, runtime
+from ui.terms import terms
+
+LONGEST_REASON = 300
+
+
+def draw(state: LinkState) -> None:
+    """The whole section."""
+    st.subheader("Choose", anchor=False)
+    config = choose.draw(state)
+    terms("epoch", "batch", "learning rate", "SGD", "initialisation", "seed", key="train", lead="")
+    st.subheader("Predict, then train", anchor=False)
+    prediction = _predict(config)
+    _start(state, config, prediction)
+    _panel(state)
+    if config is not None:
+        choose.code(config, train, forward, backward)
+
+
+def _predict(config: ScratchConfig | None) -> dict[str, Any] | None:
+    """What the learner expects, in a number and a reason; None where nothing was said."""
+    epochs = config.epochs if config else 25
+    st.markdown(
+        "Say what you expect before you look, and why. A wrong guess teaches as much as a right one, as long as you "
+        "compare it with what comes out. Both stay with the run. You may also leave them empty."
+    )
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        share = text_field(
+            f"Test accuracy after {epochs} epochs, in %",
+            key="scratch.predicted",
+            read=read_per_cent,
+            default=None,
+            show=lambda value: "" if value is None else f"{100 * value:g}",
+            placeholder="for example 90",
+        )
+    with right:
+        reason = st.text_input("Because …", key="scratch.reason", max_chars=LONGEST_REASON, autocomplete="off").strip()
+    if share is None and not reason:
+        return None
+    return {"accuracy": share, "reason": reason}
+
+
+def read_per_cent(given: str) -> float | None:
+    """An accuracy typed in per cent, `90` or `90 %`, as a fraction; None for nothing.
+
+    Raises:
+        ValueError: with one sentence that says what is wrong and what would be right.
+    """
+    cleaned = given.strip().removesuffix("%").strip()
+    return read_number(cleaned, low=0, high=100) / 100 if cleaned else None
+
+
+def _start(state: LinkState, config: ScratchConfig | None, prediction: dict[str, Any] | None) -> None:
+    pressed = st.button(
+        "Train", type="primary", icon=":material/play_arrow:", disabled=config is None, key="scratch.train"
+    )
+    if not pressed or config is None:
+        return
+    try:
+        run_id = runtime().submit(owner(), config, prediction=prediction)
+    except (LimitReached, StoreUnavailable, ValueError) as problem:
+        field_problem(str(problem))
+        return
+    state.set(run=run_id, epoch=0, true=-1, taken_for=-1)
+    st.rerun()
+
+
+def _panel(state: LinkState) -> None:
+    """The live panel of the run in the link, or of the newest one."""
+    view = selected_run(state)
+    if view is None:
+        if state["run"]:
+            st.info(
+                "The run in this link belongs to another browser. Its settings are in the form above: train them, and "
+                "you get the same numbers.",
+                icon=":material/lock:",
+            )
+        return
+    assert isinstance(view.config, ScratchConfig)
+    st.caption(choose.settings_in_words(view.config))
+    live_panel(view.id, charts=live_charts, on_fork=lambda new: state.set(run=new, epoch=0), key="scratch.live")
+    if view.epoch:
+        with st.container(horizontal=True):
+            for section, label in (("results", "Look at the results"), ("time", "Open the time machine")):
+                if st.button(label, icon=":material/arrow_forward:", key=f"go.{section}"):
+                    state.set(section=section, run=view.id)
+                    st.rerun()
+
+
+def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
+    """The curves of a run under way; called once a second, so it does nothing slow."""
+    epochs = [epoch for epoch in results if isinstance(epoch, ScratchEpoch)]
+    config = view.config
+    assert isinstance(config, ScratchConfig)
+    if epochs:
+        last = epochs[-1]
+        st.markdown(
+            f"After epoch **{last.epoch}**: test accuracy **{last.test_accuracy:.2%}**, "
+            f"test loss **{last.test_loss:.3f}**; training accuracy {last.train_accuracy:.2%}, training loss {last.train_loss:.3f}."
+        )
+    levels = report_levels(config)
+    specs = (("loss", "Loss", "mean cross-entropy (nats)", ".4f"), ("accuracy", "Accuracy", "share right", ".2%"))
+    for column, (name, title, unit, form), level in zip(st.columns(2, gap="medium"), specs, levels, strict=True):
+        with column:
+            line_chart(
+                curve_columns(epochs, name),
+                x="epoch",
+                y=name,
+                series="part",
+                order=PARTS,
+                title=title,
+                x_title="epoch",
+                y_title=unit,
+                y_format=form,
+                references=level,
+                height=240,
+                key=f"live.{name}",
+            )
+    if view.over and epochs:
+        low_high = _interval(epochs[-1])
+        told = prediction_words(view.prediction, epochs[-1], low_high)
+        if told:
+            st.markdown(told)
+    if not view.live or view.halted:
+        failures(config, epochs, view.halted)
+
+
+def _interval(epoch: ScratchEpoch) -> tuple[float, float]:
+    from mlcore.experiments.metrics import accuracy_interval
+
+    interval = accuracy_interval(epoch.confusion)
+    return interval.low, interval.high
