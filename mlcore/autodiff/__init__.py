@@ -8,15 +8,19 @@
     OPERATIONS                 the table: value, local derivatives, LaTeX          operations.py
     describe(result)           the graph as plain data, for drawing                view.py
     Explanation(result)        every step in LaTeX, thrice as the report writes it explain.py
+    sweep, check_gradients     numerical derivatives beside the analytic ones      gradcheck.py
+    descend                    steps downhill, and what it looks like to diverge   descend.py
     torch_script(text, values) the same as a stand-alone PyTorch script            scripts.py
     EXAMPLES                   the report's f and others                           examples.py
 
 Everything here is plain Python on floats; it starts in milliseconds.
 """
 
+from mlcore.autodiff.descend import Descent, Point, descend
 from mlcore.autodiff.examples import EXAMPLES, Example, example_of
 from mlcore.autodiff.explain import Explanation, Formula, latex_name, latex_number
-from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, parse
+from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, listed, parse
+from mlcore.autodiff.gradcheck import GradientMismatch, Nudge, check_gradients, nudge, remark_on, sweep
 from mlcore.autodiff.operations import FUNCTIONS, OPERATIONS, Operation, short
 from mlcore.autodiff.scripts import torch_script
 from mlcore.autodiff.value import BackwardStep, Contribution, ForwardStep, Value, apply
@@ -28,6 +32,7 @@ __all__ = [
     "OPERATIONS",
     "BackwardStep",
     "Contribution",
+    "Descent",
     "EdgeView",
     "Example",
     "Explanation",
@@ -35,11 +40,16 @@ __all__ = [
     "ExpressionError",
     "Formula",
     "ForwardStep",
+    "GradientMismatch",
     "GraphView",
     "NodeView",
+    "Nudge",
     "Operation",
+    "Point",
     "Value",
     "apply",
+    "check_gradients",
+    "descend",
     "describe",
     "evaluate",
     "example_of",
@@ -47,8 +57,12 @@ __all__ = [
     "label",
     "latex_name",
     "latex_number",
+    "listed",
+    "nudge",
     "number_text",
     "parse",
+    "remark_on",
     "short",
+    "sweep",
     "torch_script",
 ]

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from mlcore.experiments.table1 import RECORDED, record_table1
-
 
 def table1(
     data_dir: Annotated[Path | None, typer.Option(help="Where full MNIST lies (a torchvision root).")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for epochs.csv and summary.json.")] = RECORDED,
+    out: Annotated[Path | None, typer.Option(help="Folder for epochs.csv and summary.json; default: assets/.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Trainings at a time, one process each.")] = 1,
 ) -> None:
     """Train the 60 runs of table 1 on full MNIST (3 splits × tanh/ReLU × normal/He × 5 seeds, 25 epochs each).
 
     Stopped at any moment, it goes on with the runs that are missing when called again.
     """
+    from mlcore.experiments.table1 import RECORDED, record_table1
+
     try:
-        for done, total, key in record_table1(data_dir, out, workers=workers):
+        for done, total, key in record_table1(data_dir, out or RECORDED, workers=workers):
             typer.echo(f"{done}/{total}  {key.activation} {key.train_fraction:.0%} {key.initializer} seed {key.seed}")
     except ValueError as error:
         typer.echo(str(error), err=True)
