@@ -78,7 +78,7 @@ def page(title: str, icon: str, lead: str, *, data: bool = True) -> Frame:
         page_title=title if title == APP else f"{title} · {APP}",
         page_icon=str(FAVICON),  # an icon by name would be fetched from another host
         layout="wide",
-        initial_sidebar_state="auto",
+        initial_sidebar_state=264,  # pixels; hidden on small screens
         menu_items={"About": f"**{APP}**: see a gradient being computed, compute one, and train networks on digits."},
     )
     _stay_calm()
