@@ -77,6 +77,13 @@ class LiveRun:
         """Whether there is nothing left to train."""
         return self.record.epoch >= self.record.config.epochs or bool(self.record.halted)
 
+    def ready(self, now: float) -> bool:
+        """Whether it may have a slice: it wants one, or it waits for the storage and it is time to try again."""
+        if self.in_flight or self.done:
+            return False
+        waits = self.record.reason == STORAGE and self.retry_at <= now and not self.unsaved
+        return self.active or waits
+
     def go(self) -> None:
         """Train on, unless there is nothing left."""
         if self.done:
@@ -119,7 +126,7 @@ class LiveRun:
             self.stop_at = 0
             if self.active:
                 self.set("paused")
-        elif record.status == "waiting":
+        elif record.status == "waiting" or record.reason == STORAGE:
             self.set("running")
 
     def _append(self, epoch: EpochResult) -> None:

@@ -7,7 +7,6 @@ under way touches only memory, so that thirty panels can poll every second.
 from __future__ import annotations
 
 import atexit
-import json
 import shutil
 import tempfile
 import threading
@@ -20,10 +19,11 @@ from typing import Any
 
 from mlcore.experiments.configs import Config, read_config
 from mlcore.records import Checkpoint, EpochResult
+from mlcore.runtime.admission import Admission, one_line, prediction_of
 from mlcore.runtime.dispatcher import Dispatcher
 from mlcore.runtime.engines import Damaged
 from mlcore.runtime.live import LiveRun
-from mlcore.runtime.problems import LimitReached, StoreUnavailable, UnknownRun
+from mlcore.runtime.problems import LimitReached, UnknownRun
 from mlcore.runtime.repair import set_aside
 from mlcore.runtime.settings import Settings, read_settings
 from mlcore.runtime.slices import TRAINERS, warm
@@ -33,9 +33,6 @@ from mlcore.runtime.tokens import new_run_id, owner_key, valid_run_id
 from mlcore.runtime.turns import shares
 from mlcore.runtime.views import ACTIVE, IDLE, RunRecord, RunView, view_of
 
-# Longest name or group, in characters, and longest prediction, as JSON.
-MOST_NAME = 80
-MOST_PREDICTION = 4000
 # Tasks that may wait for a worker; more would not be answered while anybody still waits.
 MOST_TASKS = 64
 # What a task may come from: code of ours.
@@ -57,6 +54,7 @@ class Runtime:
         self.limits = self._with_directory(settings)
         self.store = self._open_store()
         self._dispatcher = Dispatcher(self.store, self.limits, trainers, self.notices.append)
+        self._admission = Admission(self.limits, self.store, self._delete)
         self._closed = threading.Event()
         self._remove_old_working_files()
         self._dispatcher.start()
@@ -153,24 +151,24 @@ class Runtime:
             StoreUnavailable: it cannot be kept at the moment.
         """
         key = owner_key(owner)
-        self._check_config(config)
+        self._admission.check(config, self._active_count())
         record = RunRecord(
             id=new_run_id(),
             owner=key,
             config=config,
-            name=_short("name", name),
-            group=_short("group", group or ""),
-            prediction=_prediction(prediction),
+            name=one_line("name", name),
+            group=one_line("group", group or ""),
+            prediction=prediction_of(prediction),
         )
         results: list[EpochResult] = []
         weights: dict[int, bytes] = {}
         if start_from is not None:
             self._take_along(key, record, start_from, results, weights)
-        self._make_room(key)
+        self._admission.make_room(key)
         self.store.insert(record, results, weights)
         run = LiveRun(record, results, known=bool(weights))
         with self._dispatcher.lock:
-            self._check_active()
+            self._admission.check_active(self._active_count())
             self._dispatcher.live[record.id] = run
         self._dispatcher.wake()
         return record.id
@@ -226,66 +224,6 @@ class Runtime:
         record.start_epoch = record.epoch = checkpoint.epoch
         record.batch, record.batches = checkpoint.batch, checkpoint.batches
 
-    def _check_config(self, config: Config) -> None:
-        limits = self.limits
-        if config.source not in limits.sources:
-            allowed = " or ".join(limits.sources)
-            raise LimitReached(f"This app trains on {allowed} only (LAB_SOURCES), not on {config.source}.")
-        if config.epochs > limits.max_epochs:
-            raise LimitReached(
-                f"This app trains for at most {limits.max_epochs:,} epochs (LAB_MAX_EPOCHS), not {config.epochs:,}."
-            )
-        if config.parameters > limits.max_parameters:
-            raise LimitReached(
-                f"This app trains networks of at most {limits.max_parameters:,} weights and biases "
-                f"(LAB_MAX_PARAMETERS); this one has {config.parameters:,}."
-            )
-        self._check_active()
-
-    def _check_active(self) -> None:
-        most = self.limits.max_active_runs
-        if len(self._dispatcher.active()) >= most:
-            raise LimitReached(
-                f"{most} runs are training or waiting already, and that is the most at a time (LAB_MAX_ACTIVE_RUNS): "
-                "try again when some have finished."
-            )
-
-    def _make_room(self, key: str) -> None:
-        """Let the oldest finished runs without a name go where a limit is reached."""
-        limits = self.limits
-        most = limits.max_runs_per_visitor
-        over = self.store.count(key) + 1 - most
-        if over > 0:
-            self._evict(self.store.expendable(key, over))
-            if self.store.count(key) >= most:
-                raise LimitReached(
-                    f"This app keeps {most} runs a visitor (LAB_MAX_RUNS_PER_VISITOR), and all of yours are under way "
-                    "or have a name: delete one first."
-                )
-        over = self.store.count() + 1 - limits.max_runs
-        if over > 0:
-            self._evict(self.store.expendable(limit=over))
-            if self.store.count() >= limits.max_runs:
-                raise LimitReached(
-                    f"This app keeps {limits.max_runs:,} runs in all (LAB_MAX_RUNS), and all are under way or have a "
-                    "name: somebody has to delete one first."
-                )
-        room = limits.max_disk_mb * 1_000_000
-        while self.store.used_bytes() > room:
-            oldest = self.store.expendable(limit=5)
-            if not oldest:
-                raise LimitReached(
-                    f"The runs kept here fill the {limits.max_disk_mb:,} MB there are for them (LAB_MAX_DISK_MB): "
-                    "somebody has to delete one first."
-                )
-            self._evict(oldest)
-
-    def _evict(self, run_ids: list[str]) -> None:
-        with self._dispatcher.lock:
-            for run_id in run_ids:
-                self._dispatcher.live.pop(run_id, None)
-        self.store.delete(run_ids)
-
     # Steering
 
     def pause(self, owner: str, run_id: str) -> None:
@@ -301,7 +239,7 @@ class Runtime:
 
         def change(run: LiveRun) -> None:
             if not run.active and not run.done:
-                self._check_active()
+                self._admission.check_active(self._active_count())
             run.stop_at = 0
             run.go()
 
@@ -316,7 +254,7 @@ class Runtime:
 
         def change(run: LiveRun) -> None:
             if not run.active and not run.done:
-                self._check_active()
+                self._admission.check_active(self._active_count())
             run.stop_at = run.record.epoch + 1
             run.go()
 
@@ -329,7 +267,7 @@ class Runtime:
     def rename(self, owner: str, run_id: str, name: str) -> None:
         """Give a run a name of up to 80 characters; an empty one takes its name away."""
         record = self._record(owner, run_id)
-        name = _short("name", name)
+        name = one_line("name", name)
         self.store.rename(record.id, name)
         with self._dispatcher.lock:
             run = self._dispatcher.live.get(record.id)
@@ -339,7 +277,15 @@ class Runtime:
     def delete(self, owner: str, run_id: str) -> None:
         """Delete a run with its figures and weights."""
         record = self._record(owner, run_id)
-        self._evict([record.id])
+        self._delete([record.id])
+
+    def _delete(self, run_ids: list[str]) -> None:
+        for run_id in run_ids:
+            self._dispatcher.forget(run_id)
+        self.store.delete(run_ids)
+
+    def _active_count(self) -> int:
+        return len(self._dispatcher.active())
 
     def touch(self, owner: str, run_id: str) -> None:
         """Somebody is looking: keep the run going, or let it go on if it paused because nobody was."""
@@ -351,7 +297,7 @@ class Runtime:
                 return
             run = self._adopt(record)
         with self._dispatcher.lock:
-            if run.active or len(self._dispatcher.active()) < self.limits.max_active_runs:
+            if run.active or self._active_count() < self.limits.max_active_runs:
                 run.look()
         if run.active:
             self._dispatcher.wake()
@@ -447,9 +393,9 @@ class Runtime:
         module = getattr(function, "__module__", "") or ""
         if not module.startswith(TASK_MODULES):
             raise ValueError(f"only functions of mlcore are run in a worker, not {function!r:.60}")
-        if self._dispatcher.tasks_open >= MOST_TASKS:
+        if self._dispatcher.tasks.open >= MOST_TASKS:
             raise LimitReached(f"{MOST_TASKS} questions wait for an answer already: try again in a moment.")
-        return self._dispatcher.ask(function, *args)
+        return self._dispatcher.tasks.ask(function, *args)
 
     def warm(self, *modules: str) -> Future[Any]:
         """Have the worker for tasks import these modules of mlcore, so that the first task need not wait for it."""
@@ -461,7 +407,7 @@ class Runtime:
 
     def task_pids(self) -> list[int]:
         """The process that answers tasks."""
-        return self._dispatcher.task_pids()
+        return self._dispatcher.tasks.slot.pids()
 
     # Whose run is it
 
@@ -522,33 +468,3 @@ class Runtime:
                 sharing=len(active),
                 step=run.stop_at > 0,
             )
-
-
-def _short(what: str, text: Any) -> str:
-    """A name as it is kept: one line, no control characters.
-
-    Raises:
-        ValueError: it is too long.
-    """
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
-    if len(line) > MOST_NAME:
-        raise ValueError(f"A {what} may have at most {MOST_NAME} characters, not {len(line)}.")
-    return line
-
-
-def _prediction(value: Any) -> Any:
-    """A prediction as it is kept.
-
-    Raises:
-        ValueError: JSON cannot hold it, or it is too long.
-    """
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        raise ValueError("A prediction has to be made of texts and finite numbers.") from None
-    if len(text) > MOST_PREDICTION:
-        raise ValueError(f"A prediction may have at most {MOST_PREDICTION} characters, not {len(text)}.")
-    return json.loads(text)
-
-
-__all__ = ["LimitReached", "Runtime", "StoreUnavailable", "UnknownRun"]

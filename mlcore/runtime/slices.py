@@ -89,6 +89,7 @@ class SliceResult:
         seconds: how long that took, opening the digits and reading the checkpoint apart.
         error: one sentence if it went wrong; then nothing else counts.
         retry: the error may pass, the run may be tried again from where it was.
+        lost: the file it should have gone on from is gone.
         detail: the traceback of an error that should not happen, for the log.
         pid: the worker's process.
     """
@@ -105,8 +106,13 @@ class SliceResult:
     versions: dict[str, str] = field(default_factory=dict)
     error: str = ""
     retry: bool = False
+    lost: bool = False
     detail: str = ""
     pid: int = 0
+
+
+class _Lost(Exception):
+    """The working file with the weights to go on from cannot be read."""
 
 
 def run_slice(job: SliceJob) -> SliceResult:
@@ -115,6 +121,8 @@ def run_slice(job: SliceJob) -> SliceResult:
     result = SliceResult(pid=os.getpid())
     try:
         _train(job, result)
+    except _Lost:
+        result.lost = True
     except DataUnavailable as error:
         result.error = str(error)
     except OSError as error:
@@ -171,8 +179,12 @@ def _up_to(
 
 
 def _read(job: SliceJob) -> Checkpoint | None:
+    """Where to go on from; a working file that is gone or damaged is `_Lost`: the store has the weights as well."""
     if job.checkpoint_file:
-        return Checkpoint.from_bytes(Path(job.checkpoint_file).read_bytes())
+        try:
+            return Checkpoint.from_bytes(Path(job.checkpoint_file).read_bytes())
+        except (FileNotFoundError, ValueError) as error:
+            raise _Lost from error
     return Checkpoint.from_bytes(job.checkpoint) if job.checkpoint is not None else None
 
 

@@ -57,7 +57,7 @@ checkpoints = Table(
     metadata,
     Column("run_id", String(16), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("size", Integer, nullable=False),
+    Column("size", Integer, nullable=False, index=True),
     Column("data", LargeBinary, nullable=False),
 )
 

@@ -47,7 +47,7 @@ def upgrade() -> None:
         "checkpoints",
         sa.Column("run_id", sa.String(16), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("epoch", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("size", sa.Integer, nullable=False, index=True),
         sa.Column("data", sa.LargeBinary, nullable=False),
     )
     op.create_table(
