@@ -10,7 +10,7 @@ that what stands around the panel follows. Training happens in worker processes;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -102,13 +102,25 @@ def live_panel(
     return view
 
 
-def live_group(run_ids: Sequence[str], charts: GroupCharts | None = None, *, key: str = "group") -> list[RunView]:
-    """As `live_panel` for several runs whose figures are drawn together: one line and one set of buttons for each."""
+def live_group(
+    run_ids: Sequence[str],
+    charts: GroupCharts | None = None,
+    *,
+    key: str = "group",
+    labels: Mapping[str, str] | None = None,
+) -> list[RunView]:
+    """As `live_panel` for several runs whose figures are drawn together: one line and one set of buttons for each.
+
+    Args:
+        labels: what to call a run that has no name; by its id.
+    """
     views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
     if not views:
         return []
     every = POLL_SECONDS if any(view.live for view in views) else None
-    st.fragment(_group, run_every=every)([view.id for view in views], charts, key, [view.live for view in views])
+    st.fragment(_group, run_every=every)(
+        [view.id for view in views], charts, key, [view.live for view in views], labels or {}
+    )
     return views
 
 
@@ -139,11 +151,13 @@ def _panel(
         st.rerun()
 
 
-def _group(run_ids: list[str], charts: GroupCharts | None, key: str, were_live: list[bool]) -> None:
+def _group(
+    run_ids: list[str], charts: GroupCharts | None, key: str, were_live: list[bool], labels: Mapping[str, str]
+) -> None:
     found = [item for run_id in run_ids if (item := _look(run_id)) is not None]
     with st.container(border=True, key=f"{key}.panel"):
         for number, (view, _) in enumerate(found):
-            _headline(view)
+            _headline(view, labels.get(view.id, ""))
             st.progress(view.progress, text=_overall(view))
             _controls(view, f"{key}.{number}", None, small=True)
         st.caption(_sharing([view for view, _ in found]))
@@ -175,11 +189,11 @@ def _look(run_id: str) -> tuple[RunView, list[EpochResult]] | None:
 # What the panel says
 
 
-def _headline(view: RunView) -> None:
+def _headline(view: RunView, label: str = "") -> None:
     icon, word = _STATUS[view.status]
     if view.step and view.status in ("waiting", "running"):
         word = "Training to the end of this epoch"
-    name = f"{_plain(view.name)}: " if view.name else ""
+    name = f"{_plain(view.name or label)}: " if view.name or label else ""
     st.markdown(f"{icon} **{name}{word}**{_why(view)}")
 
 
