@@ -147,8 +147,10 @@ def came_apart(run: Curves) -> str | None:
         )
     if run.at_end(run.train_loss_eval) > 1.5 * run.train_loss_eval[0] and len(run) > 2:
         return (
-            f"Training went backwards: the training loss (evaluation mode) was {loss_text(run.train_loss_eval[0])} after "
-            f"epoch {run.epoch[0]:.0f} and is {loss_text(run.at_end(run.train_loss_eval))} at epoch {run.epoch[-1]:.0f}. "
+            f"Training went backwards: the training loss (evaluation mode) was {loss_text(run.train_loss_eval[0])} "
+            "after "
+            f"epoch {run.epoch[0]:.0f} and is {loss_text(run.at_end(run.train_loss_eval))} at epoch "
+            f"{run.epoch[-1]:.0f}. "
             f"That is not overfitting; a learning rate of {run.learning_rate[0]:g} is too large."
         )
     return None
@@ -161,7 +163,8 @@ def turned(run: Curves) -> str | None:
     low, end = run.lowest, run.at_end(run.validation_loss)
     train_low, train_end = run.train_loss_eval[low], run.at_end(run.train_loss_eval)
     first = (
-        f"Validation loss turned at epoch {run.epoch[low]:.0f}. There it was lowest, {loss_text(run.validation_loss[low])}; "
+        f"Validation loss turned at epoch {run.epoch[low]:.0f}. There it was lowest, "
+        f"{loss_text(run.validation_loss[low])}; "
         f"at epoch {run.epoch[-1]:.0f} it is {loss_text(end)}, {times_text(end / run.validation_loss[low])} as high. "
     )
     if train_end < train_low:
@@ -170,7 +173,8 @@ def turned(run: Curves) -> str | None:
             f"{loss_text(train_end)}: better on the images it trains on, worse on the others. That is overfitting."
         )
     return first + (
-        f"The training loss (evaluation mode) rose as well, from {loss_text(train_low)} to {loss_text(train_end)}, so this "
+        f"The training loss (evaluation mode) rose as well, from {loss_text(train_low)} to {loss_text(train_end)}, "
+        "so this "
         "is not overfitting alone: the steps are too large to stay at the bottom."
     )
 
@@ -193,7 +197,8 @@ def levelled_off(run: Curves) -> str | None:
         return None
     low, end = run.lowest, run.at_end(run.validation_loss)
     return (
-        f"Validation loss levelled off: lowest at epoch {run.epoch[low]:.0f} with {loss_text(run.validation_loss[low])}, and "
+        f"Validation loss levelled off: lowest at epoch {run.epoch[low]:.0f} with "
+        f"{loss_text(run.validation_loss[low])}, and "
         f"{loss_text(end)} at the end, {100 * (end / run.validation_loss[low] - 1):.1f} % above. "
         "It did not turn, so no overfitting shows in the loss."
     )
@@ -205,7 +210,8 @@ def gap_grew(run: Curves) -> str | None:
     if now - then < GAP or now < 2 * max(then, 0.0):
         return None
     return (
-        f"The gap between validation loss and training loss, both in evaluation mode, grew from {loss_text(then)} at epoch "
+        f"The gap between validation loss and training loss, both in evaluation mode, grew from {loss_text(then)} at "
+        "epoch "
         f"{run.epoch[run.lowest]:.0f} to {loss_text(now)} at epoch {run.epoch[-1]:.0f}."
     )
 
@@ -216,8 +222,10 @@ def gap_held(run: Curves) -> str | None:
         return None
     then, now = float(run.gap[run.lowest]), run.at_end(run.gap)
     return (
-        f"The gap between validation loss and training loss, both in evaluation mode, is {loss_text(now)} at the end and was "
-        f"{loss_text(then)} at epoch {run.epoch[run.lowest]:.0f}, where validation loss was lowest: it has hardly changed."
+        f"The gap between validation loss and training loss, both in evaluation mode, is {loss_text(now)} at the end "
+        "and was "
+        f"{loss_text(then)} at epoch {run.epoch[run.lowest]:.0f}, where validation loss was lowest: it has hardly "
+        "changed."
     )
 
 
@@ -229,9 +237,12 @@ def surer_when_wrong(run: Curves) -> str | None:
         return None
     each_then, each_now = run.validation_loss[low] / (1 - then), run.at_end(run.validation_loss) / (1 - now)
     return (
-        f"Yet it is not wrong more often: validation accuracy was {percent_text(then)} at epoch {run.epoch[low]:.0f} and is "
-        f"{percent_text(now)} at the end. It is surer of its mistakes: shared out over the images it gets wrong, the loss "
-        f"went from {each_then:.1f} to {each_now:.1f} nats each. A probability of {np.exp(-each_now):.1g} for the true digit "
+        f"Yet it is not wrong more often: validation accuracy was {percent_text(then)} at epoch {run.epoch[low]:.0f} "
+        "and is "
+        f"{percent_text(now)} at the end. It is surer of its mistakes: shared out over the images it gets wrong, the "
+        "loss "
+        f"went from {each_then:.1f} to {each_now:.1f} nats each. A probability of {np.exp(-each_now):.1g} for the "
+        "true digit "
         f"costs {each_now:.1f} nats."
     )
 
@@ -243,8 +254,10 @@ def accuracy_fell(run: Curves) -> str | None:
     if compare_shares(then, run.validation_images, now, run.validation_images).high >= 0:
         return None
     return (
-        f"Accuracy suffered too: {percent_text(then)} of the validation images were right at epoch {run.epoch[best]:.0f}, "
-        f"{percent_text(now)} at the end. The difference is larger than chance would explain with {run.validation_images:,} "
+        f"Accuracy suffered too: {percent_text(then)} of the validation images were right at epoch "
+        f"{run.epoch[best]:.0f}, "
+        f"{percent_text(now)} at the end. The difference is larger than chance would explain with "
+        f"{run.validation_images:,} "
         "images."
     )
 
@@ -256,8 +269,9 @@ def learned_by_heart(run: Curves) -> str | None:
         return None
     first = int(np.argmax(done))
     return (
-        f"From epoch {run.epoch[first]:.0f} on, {percent_text(float(run.train_accuracy_eval[first]))} or more of the training "
-        f"images it was checked on were right at some point. What is left to gain there is confidence, not correct answers."
+        f"Learned by heart: at epoch {run.epoch[first]:.0f} the network had "
+        f"{percent_text(float(run.train_accuracy_eval[first]))} of the training images right, for the first time "
+        f"{percent_text(LEARNED)} or more. What is left to gain on them is confidence, not right answers."
     )
 
 
@@ -271,7 +285,8 @@ def rate_stopped(run: Curves) -> str | None:
     if abs(end - start) > 0.05 * start:
         return None
     return (
-        f"The schedule ended the training: from epoch {run.epoch[since]:.0f} on the rate is {run.learning_rate[since]:.0e} or "
+        f"The schedule ended the training: from epoch {run.epoch[since]:.0f} on the rate is "
+        f"{run.learning_rate[since]:.0e} or "
         f"less ({run.learning_rate[0]:g} at the start), and validation loss has only moved from {loss_text(start)} to "
         f"{loss_text(end)} since. What comes after is a still picture, not a network that resists overfitting."
     )
@@ -284,8 +299,10 @@ def dropout_illusion(run: Curves) -> str | None:
     if run.dropout == 0 or measured <= validation or honest >= validation:
         return None
     return (
-        f"Measured with dropout on, the training loss is {loss_text(measured)} at the end, above the validation loss of "
-        f"{loss_text(validation)}, as if the network did better on images it has never seen. With dropout off the same weights "
+        f"Measured with dropout on, the training loss is {loss_text(measured)} at the end, above the validation loss "
+        "of "
+        f"{loss_text(validation)}, as if the network did better on images it has never seen. With dropout off the "
+        "same weights "
         f"have {loss_text(honest)} on training images. Only this figure compares with the validation loss."
     )
 
@@ -296,7 +313,8 @@ def underfits(run: Curves) -> str | None:
     if train >= 0.95 or train - validation > 0.02:
         return None
     return (
-        f"This is underfitting: only {percent_text(train)} of the training images are right, and {percent_text(validation)} of "
+        f"This is underfitting: only {percent_text(train)} of the training images are right, and "
+        f"{percent_text(validation)} of "
         "the validation images. There is nothing to regularise yet; train longer, or with a better rate."
     )
 

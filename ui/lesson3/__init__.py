@@ -1,0 +1,16 @@
+"""The sections of lesson 3, one file each; `pages/3_Networks_A_and_B.py` puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ui.lesson3 import recorded, report, train
+from ui.links import LinkState
+
+STYLE = Path(__file__).parent / "style.css"
+SECTIONS: Mapping[str, Callable[[LinkState], None]] = {
+    "recorded": recorded.draw,
+    "report": report.draw,
+    "train": train.draw,
+}

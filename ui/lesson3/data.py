@@ -1,0 +1,129 @@
+"""What the sections of lesson 3 look at: recorded runs, the visitor's own runs, and the digits, each read once.
+
+A `Series` is one run with its epochs, wherever it came from, so that one chart and one set of rules serve both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from mlcore.data.mnist import Digits, available_sources, open_source
+from mlcore.data.splits import NetworkSplit, split_network
+from mlcore.experiments import recorded as recordings
+from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.overfitting import Curves
+from mlcore.experiments.recorded import RECORDED_NETWORKS, VARIANTS, RecordedRun
+from mlcore.records import EpochResult
+
+PART_SIZES = {"mnist": (57_000, 10_000, 3_000), "sample": (4_000, 750, 250)}
+"""Training, validation and test images of each source (report R2; the sample keeps the roles at its own size)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One run and its epochs.
+
+    Attributes:
+        id: name of a recorded run, or id of one of the visitor's.
+        label: what a legend calls it.
+        table: one row per epoch, with the columns of `NetworkEpoch.figures()` and `minutes`, the training time so far.
+        mine: whether it is the visitor's own.
+        complete: whether it has all the epochs it set out for.
+    """
+
+    id: str
+    label: str
+    config: NetworkConfig
+    table: pd.DataFrame
+    mine: bool = False
+    complete: bool = True
+
+    @property
+    def network(self) -> str:
+        """`A`, `B` or `custom`."""
+        return self.config.architecture
+
+    def curves(self, name: str | None = None) -> Curves:
+        """This run as the rules about overfitting read it."""
+        return Curves.from_table(
+            name or self.label,
+            self.table,
+            dropout=self.config.dropout,
+            validation_images=PART_SIZES[self.config.source][1],
+        )
+
+
+def recorded() -> dict[str, RecordedRun]:
+    """The recorded runs that are there; read again only when a file has changed."""
+    folder = recordings.FOLDER
+    files = (folder / name / "epochs.csv" for name in RECORDED_NETWORKS)
+    stamp = tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
+    return _read(str(folder), stamp)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _read(folder: str, stamp: tuple[tuple[str, int], ...]) -> dict[str, RecordedRun]:
+    from pathlib import Path
+
+    return recordings.recorded_networks(Path(folder))
+
+
+def recorded_series() -> dict[str, Series]:
+    """The recorded runs as series, in the order of `RECORDED_NETWORKS`."""
+    runs = recorded()
+    return {name: _series(name, tuple(run.epochs.shape), run) for name, run in runs.items()}
+
+
+def _series(name: str, shape: tuple[int, ...], run: RecordedRun) -> Series:
+    return Series(name, run.title, run.config, _with_minutes(run.epochs), complete=len(run.epochs) >= run.config.epochs)
+
+
+def _with_minutes(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(minutes=table["seconds"].cumsum() / 60)
+
+
+def own_series(run_id: str, label: str, config: NetworkConfig, epochs: list[EpochResult]) -> Series | None:
+    """One of the visitor's runs; None before its first epoch."""
+    if not epochs:
+        return None
+    table = pd.DataFrame([epoch.figures() for epoch in epochs])
+    return Series(run_id, label, config, _with_minutes(table), mine=True, complete=len(epochs) >= config.epochs)
+
+
+def variant_of(name: str) -> str:
+    """The second part of a recorded run's name in words: "A-step" -> "StepLR as described"."""
+    return VARIANTS[name.partition("-")[2]][0]
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def digits_of(source: str) -> Digits:
+    """The digits of a source, opened once; a mapped file, so it costs no memory of its own."""
+    return open_source(source)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def split_of(source: str, seed: int) -> NetworkSplit:
+    """Training, validation and test images of a network's run."""
+    return split_network(digits_of(source), seed)
+
+
+def best_source() -> str:
+    """All of MNIST where it is there, else the sample."""
+    return "mnist" if "mnist" in available_sources() else "sample"
+
+
+def thin(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most about `most` of the epochs: the first ones, evenly spread later ones, the lowest validation loss, the last.
+
+    What is left out is not drawn; what is drawn is exact.
+    """
+    if len(table) <= most:
+        return table
+    first = np.arange(min(20, most // 4))
+    rest = np.linspace(0, len(table) - 1, most - len(first)).round().astype(int)
+    special = [int(np.nanargmin(table["validation_loss"].to_numpy())), len(table) - 1]
+    return table.iloc[np.unique(np.concatenate([first, rest, special]))]
