@@ -10,14 +10,18 @@
     Explanation(result)        every step in LaTeX, thrice as the report writes it explain.py
     sweep, check_gradients     numerical derivatives beside the analytic ones      gradcheck.py
     descend                    steps downhill, and what it looks like to diverge   descend.py
+    make_problem(seed, level)  practice by hand                                    exercises.py
+    check(problem, blank, …)   right, or which mistake it was                      answers.py
     torch_script(text, values) the same as a stand-alone PyTorch script            scripts.py
     EXAMPLES                   the report's f and others                           examples.py
 
 Everything here is plain Python on floats; it starts in milliseconds.
 """
 
+from mlcore.autodiff.answers import MISTAKES, Verdict, check, hints, reason
 from mlcore.autodiff.descend import Descent, Point, descend
 from mlcore.autodiff.examples import EXAMPLES, Example, example_of
+from mlcore.autodiff.exercises import LEVELS, Blank, Line, Problem, make_problem
 from mlcore.autodiff.explain import Explanation, Formula, latex_name, latex_number
 from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, listed, parse
 from mlcore.autodiff.gradcheck import GradientMismatch, Nudge, check_gradients, nudge, remark_on, sweep
@@ -29,8 +33,11 @@ from mlcore.autodiff.view import EdgeView, GraphView, NodeView, describe, formul
 __all__ = [
     "EXAMPLES",
     "FUNCTIONS",
+    "LEVELS",
+    "MISTAKES",
     "OPERATIONS",
     "BackwardStep",
+    "Blank",
     "Contribution",
     "Descent",
     "EdgeView",
@@ -42,25 +49,32 @@ __all__ = [
     "ForwardStep",
     "GradientMismatch",
     "GraphView",
+    "Line",
     "NodeView",
     "Nudge",
     "Operation",
     "Point",
+    "Problem",
     "Value",
+    "Verdict",
     "apply",
+    "check",
     "check_gradients",
     "descend",
     "describe",
     "evaluate",
     "example_of",
     "formula",
+    "hints",
     "label",
     "latex_name",
     "latex_number",
     "listed",
+    "make_problem",
     "nudge",
     "number_text",
     "parse",
+    "reason",
     "remark_on",
     "short",
     "sweep",

@@ -211,6 +211,7 @@ _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
 # What people paste from books and chats, one character for one, so that columns stay true.
 _LIKENESSES = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "\u00a0": " "})
 
+_COMMA = "A comma stands only inside max or min; write 0.5, not 0,5."
 _WORD = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -332,11 +333,15 @@ class _Reader:
             self._refuse_gap(token)
         bracket = self._release_to_bracket()
         if bracket is None:
-            what = "This bracket was never opened." if token.text == ")" else "A comma stands only inside max or min."
+            what = (
+                "This bracket was never opened."
+                if token.text == ")"
+                else "A comma stands only inside max or min; write 0.5, not 0,5."
+            )
             raise ExpressionError(what, token.column)
         if token.text == ",":
             if FUNCTIONS.get(bracket.function, 0) < 2:
-                raise ExpressionError("A comma stands only inside max or min; write 0.5, not 0,5.", token.column)
+                raise ExpressionError(_COMMA, token.column)
             self.waiting.append(bracket._replace(commas=bracket.commas + 1))
             self.want_operand = True
             return
