@@ -25,11 +25,12 @@ Picture = tuple[str, str]
 
 def card(title: str, picture: Picture, promise: str, points: Sequence[str], path: str, label: str) -> None:
     """A lesson: its picture, what it is, what the reader will be able to do, and the way in."""
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", key=f"home_card_{title[0]}"):
         st.image(picture[0], alt=picture[1], width="stretch")
         st.subheader(title, anchor=False)
         st.markdown(promise)
         st.markdown("\n".join(f"- {point}" for point in points))
+        st.space("stretch")
         page_link(path, label, icon=":material/arrow_forward:")
 
 
@@ -39,13 +40,13 @@ def product_picture() -> Picture:
     q, t = x1 * w1, x2 * w2
     # f = q + t: each gradient is the other factor, or 1.
     nodes = {
-        "x1": (28, 26, x1, w1),
-        "w1": (28, 58, w1, x1),
-        "x2": (28, 92, x2, w2),
-        "w2": (28, 124, w2, x2),
-        "q": (140, 42, q, 1.0),
-        "t": (140, 108, t, 1.0),
-        "p": (250, 75, q + t, 1.0),
+        "x1": (84, 22, x1, w1),
+        "w1": (84, 58, w1, x1),
+        "x2": (84, 94, x2, w2),
+        "w2": (84, 130, w2, x2),
+        "q": (172, 40, q, 1.0),
+        "t": (172, 112, t, 1.0),
+        "p": (256, 76, q + t, 1.0),
     }
     edges = [("x1", "q"), ("w1", "q"), ("x2", "t"), ("w2", "t"), ("q", "p"), ("t", "p")]
     lines = "".join(
@@ -53,13 +54,20 @@ def product_picture() -> Picture:
         f'stroke="{colour("muted")}" stroke-width="1.2"/>'
         for a, b in edges
     )
-    circles = "".join(
-        f'<circle cx="{x}" cy="{y}" r="12" fill="{colour("panel")}" stroke="{colour("muted")}"/>'
-        f'<text x="{x}" y="{y + 4}" text-anchor="middle" font-size="11" fill="{colour("text")}">{name}</text>'
-        f'<text x="{x + 17}" y="{y - 3}" font-size="11" fill="{colour("forward")}">{_number(value)}</text>'
-        f'<text x="{x + 17}" y="{y + 11}" font-size="11" fill="{colour("backward")}">{_number(gradient)}</text>'
-        for name, (x, y, value, gradient) in nodes.items()
-    )
+    circles = ""
+    for name, (x, y, value, gradient) in nodes.items():
+        # An input's numbers stand to its left, a result's above and below it, clear of the lines.
+        first = x == 84
+        side = 'text-anchor="end"' if first else 'text-anchor="middle"'
+        above, below = ((x - 17, y - 2), (x - 17, y + 11)) if first else ((x, y - 17), (x, y + 25))
+        circles += (
+            f'<circle cx="{x}" cy="{y}" r="12" fill="{colour("panel")}" stroke="{colour("muted")}"/>'
+            f'<text x="{x}" y="{y + 4}" text-anchor="middle" font-size="11" fill="{colour("text")}">{name}</text>'
+            f'<text x="{above[0]}" y="{above[1]}" {side} font-size="11.5" fill="{colour("forward")}">'
+            f"{_number(value)}</text>"
+            f'<text x="{below[0]}" y="{below[1]}" {side} font-size="11.5" fill="{colour("backward")}">'
+            f"{_number(gradient)}</text>"
+        )
     alt = (
         "A computation graph: inputs x1, w1, x2, w2, two products and their sum, each with its value and its gradient."
     )
