@@ -23,8 +23,9 @@ from mlcore.autodiff.descend import Descent, Point, descend
 from mlcore.autodiff.examples import EXAMPLES, Example, example_of
 from mlcore.autodiff.exercises import LEVELS, Blank, Line, Problem, make_problem
 from mlcore.autodiff.explain import Explanation, Formula, latex_name, latex_number
-from mlcore.autodiff.expressions import Expression, ExpressionError, evaluate, listed, parse
+from mlcore.autodiff.expressions import Expression, evaluate, listed, parse
 from mlcore.autodiff.gradcheck import GradientMismatch, Nudge, check_gradients, nudge, remark_on, sweep
+from mlcore.autodiff.grammar import ExpressionError
 from mlcore.autodiff.operations import FUNCTIONS, OPERATIONS, Operation, short
 from mlcore.autodiff.scripts import torch_script
 from mlcore.autodiff.value import BackwardStep, Contribution, ForwardStep, Value, apply

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlcore.autodiff.exercises import Blank, Line, Problem
-from mlcore.autodiff.expressions import ExpressionError, evaluate, parse
+from mlcore.autodiff.expressions import evaluate, parse
+from mlcore.autodiff.grammar import ExpressionError
 from mlcore.autodiff.operations import short
 
 # Every diagnosis by its key, in the words of a list of one's own mistakes.
@@ -128,7 +129,7 @@ def _suspects(line: Line, blank: Blank) -> Iterator[tuple[str, float, str]]:
             "upstream forgotten",
             local,
             (
-                f"That is the local derivative alone. Multiply it by the {figure(line.upstream)} that arrives at {line.user}."
+                f"That is the local derivative alone. Multiply it by what arrives at {line.user}, {figure(line.upstream)}."
             ),
         )
         yield (

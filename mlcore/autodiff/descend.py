@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from mlcore.autodiff.expressions import Expression, ExpressionError, parse
+from mlcore.autodiff.expressions import Expression, parse
+from mlcore.autodiff.grammar import ExpressionError
 from mlcore.autodiff.operations import short
 
 TOO_FAR = 1e9  # a loss or a value beyond this is not on its way anywhere
