@@ -58,7 +58,8 @@ def record_network(
     while progress.checkpoint is None or not is_over(config, progress.checkpoint):
         cpu = time.process_time()
         # To the end of an epoch and no further, so that the best epoch's weights can be kept.
-        checkpoint, results = advance(config, progress.checkpoint, data, SLICE_SECONDS, device, epochs=1)
+        one_more = config.model_copy(update={"epochs": progress.epoch + 1})
+        checkpoint, results = advance(one_more, progress.checkpoint, data, SLICE_SECONDS, device)
         for result in results:
             progress.keep_best(result, checkpoint)
             if report is not None:
@@ -86,6 +87,10 @@ class _Progress:
             self.checkpoint = Checkpoint.from_bytes((folder / kept["checkpoint"]).read_bytes())
             self.best = np.load(folder / kept["best"])
             self.best_epoch, self.cpu_seconds = kept["best_epoch"], kept["cpu_seconds"]
+
+    @property
+    def epoch(self) -> int:
+        return self.checkpoint.epoch if self.checkpoint else 0
 
     def keep_best(self, result: NetworkEpoch, checkpoint: Checkpoint) -> None:
         best = max((epoch.validation_accuracy for epoch in self.epochs), default=-1.0)

@@ -81,19 +81,13 @@ def is_over(config: NetworkSettings, checkpoint: Checkpoint) -> bool:
 
 
 def advance(
-    config: NetworkSettings,
-    checkpoint: Checkpoint | None,
-    data: Digits,
-    seconds: float,
-    device: str = "cpu",
-    epochs: int | None = None,
+    config: NetworkSettings, checkpoint: Checkpoint | None, data: Digits, seconds: float, device: str = "cpu"
 ) -> tuple[Checkpoint, list[NetworkEpoch]]:
     """Train a run onward for about `seconds` (at least one batch), and report the epochs that ended.
 
     Args:
         checkpoint: where the run stands; None for its start. `seconds=0` with None gives the start itself.
         device: where to train; the bits are the same only on the same device.
-        epochs: stop after that many epochs have ended, whatever the time; None for no such stop.
 
     Returns:
         Where it stands now, and the results of the epochs finished on the way. `checkpoint.halted` says why a run
@@ -107,7 +101,7 @@ def advance(
             result = run.train_until(until)
             if result is not None:
                 results.append(result)
-            if time.perf_counter() >= until or (epochs is not None and len(results) >= epochs):
+            if time.perf_counter() >= until:
                 break
         return run.checkpoint(), results
 
