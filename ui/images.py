@@ -6,6 +6,7 @@ with the arrays they came from), `show_png` puts them on the page with their alt
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 
@@ -115,3 +116,11 @@ def _grid(
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
+
+
+def data_uri(pixels: bytes) -> str:
+    """One image of 784 bytes as a PNG in an address, for a cell of a table; ink on paper."""
+    array = 255 - np.frombuffer(pixels, dtype=np.uint8).reshape(SIDE, SIDE)
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
