@@ -36,7 +36,9 @@ def make_runtime(tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
     made: list[Runtime] = []
 
     def make(**values: Any) -> Runtime:
-        settings = Settings(**{"directory": tmp_path, "slice_seconds": 0.1, "workers": 1, "task_worker": False, **values})
+        settings = Settings(
+            **{"directory": tmp_path, "slice_seconds": 0.1, "workers": 1, "task_worker": False, **values}
+        )
         found = Runtime.start(settings, trainers=FAKE)
         made.append(found)
         return found
@@ -99,7 +101,12 @@ def _unprivileged() -> list[str]:
 
 def _call(prefix: list[str], *command: Any) -> None:
     done = subprocess.run(
-        [*prefix, *map(str, command)], check=False, text=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*prefix, *map(str, command)],
+        check=False,
+        text=True,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     if done.returncode:
         pytest.fail(f"{command[0]} did not work: {done.stderr}")
@@ -115,7 +122,7 @@ def fresh_postgres(postgres_url: str) -> Iterator[str]:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
     engine.dispose()
-    yield postgres_url
+    return postgres_url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
