@@ -31,7 +31,7 @@ def card(title: str, picture: Picture, promise: str, points: Sequence[str], path
         st.markdown(promise)
         st.markdown("\n".join(f"- {point}" for point in points))
         st.space("stretch")
-        page_link(path, label, icon=":material/arrow_forward:")
+        page_link(path, label, icon=":material/arrow_forward:", width="stretch")
 
 
 def product_picture() -> Picture:
@@ -84,8 +84,8 @@ def layers_picture(digit: np.ndarray) -> Picture:
     columns = [(128, 9, 140), (64, 7, 200), (OUTPUTS, 10, 260)]
     before: list[tuple[float, float]] = [(90, 40 + 10 * index) for index in range(8)]
     for _size, dots, x in columns:
-        spread = 118 if dots == OUTPUTS else 100
-        here = [(float(x), 75 - spread / 2 + spread * index / (dots - 1)) for index in range(dots)]
+        spread = 112 if dots == OUTPUTS else 96
+        here = [(float(x), 70 - spread / 2 + spread * index / (dots - 1)) for index in range(dots)]
         parts += [
             f'<line x1="{a}" y1="{b:.1f}" x2="{c}" y2="{d:.1f}" stroke="{colour("forward")}" '
             'stroke-width="0.5" opacity="0.28"/>'

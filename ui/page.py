@@ -136,14 +136,13 @@ def _stay_calm() -> None:
     fragment runs take it from there).
     """
     context = get_script_run_ctx()
-    if context is None:
-        return
+    if context is None or not runtime_exists():
+        return  # in a test, an exception is to be seen as one
     context.on_script_error = _say_calmly
-    if runtime_exists():
-        manager = getattr(get_instance(), "_session_mgr", None)
-        info = manager.get_session_info(context.session_id) if manager else None
-        if info is not None and hasattr(info.session, "_on_script_error"):
-            info.session._on_script_error = _say_calmly
+    manager = getattr(get_instance(), "_session_mgr", None)
+    info = manager.get_session_info(context.session_id) if manager else None
+    if info is not None and hasattr(info.session, "_on_script_error"):
+        info.session._on_script_error = _say_calmly
 
 
 def _say_calmly(error: Exception) -> bool:
