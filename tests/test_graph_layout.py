@@ -65,16 +65,15 @@ def check(layout: Layout, edges: tuple[tuple[int, int], ...]) -> None:
         rows = sorted(row for column, row in layout.points if column == layer)
         assert rows, "no layer is empty"
         assert all(b - a >= 1 - 1e-6 for a, b in itertools.pairwise(rows)), "nodes of a layer do not touch"
-    assert min(row for _, row in layout.points) >= 0 and max(row for _, row in layout.points) <= layout.rows + 1e-9
+    assert min(row for _, row in layout.points) >= 0
+    assert max(row for _, row in layout.points) <= layout.rows + 1e-9
 
 
 def test_the_reports_f_stands_as_in_the_report():
     layout = layered(15, REPORT)
     check(layout, REPORT)
     assert layout.crossings() == 0
-    assert [point for point in layout.points[:8]] == [(0, row) for row in range(8)], (
-        "inputs from top to bottom, as written"
-    )
+    assert list(layout.points[:8]) == [(0, row) for row in range(8)], "inputs from top to bottom, as written"
     assert [layer for layer, _ in layout.points] == [0] * 8 + [1] * 4 + [2] * 2 + [3]
 
 
@@ -112,7 +111,7 @@ def test_two_hundred_nodes_take_little_time_and_few_crossings():
     for layer, _ in layout.points:
         written.append((layer, float(rows[int(layer)])))
         rows[int(layer)] += 1
-    plain = Layout(tuple(written), {edge: () for edge in set(edges)}, layout.layers, layout.rows)
+    plain = Layout(tuple(written), dict.fromkeys(edges, ()), layout.layers, layout.rows)
     assert layout.crossings() < 0.6 * plain.crossings()
 
 

@@ -32,6 +32,7 @@ def graph(
     key: str,
     on_step: Callable[[int], None],
     on_open: Callable[[int | None], None],
+    bare: bool = False,
 ) -> None:
     """Draw a graph at a step.
 
@@ -41,6 +42,7 @@ def graph(
         picked: the node whose details are open, if any.
         on_step: called with the new step before the page runs again.
         on_open: called with the node that was opened, or None when it was closed.
+        bare: only the drawing, at this step; no controls, no legend.
     """
 
     def stepped() -> None:
@@ -57,7 +59,7 @@ def graph(
 
     _component(
         key=key,
-        data={**picture, "step": step, "seq": st.session_state.get(f"{key}.seq", 0), "picked": picked},
+        data={**picture, "step": step, "seq": st.session_state.get(f"{key}.seq", 0), "picked": picked, "bare": bare},
         on_at_change=stepped,
         on_open_change=opened,
     )

@@ -138,6 +138,7 @@ function size(view) {
 }
 
 function go(view, step) {
+  if (view.data.bare) return;
   const goal = Math.max(0, Math.min(view.data.steps.length, step));
   if (goal === view.step) return;
   view.step = goal;
@@ -395,6 +396,7 @@ export default function (component) {
   view.seq = Math.max(view.seq, data.seq);
   view.picked = data.picked;
   root.dataset.ready = "true";
+  root.classList.toggle("bare", Boolean(data.bare));
   if (fresh) {
     view.structure = data.structure;
     view.zoom = null;

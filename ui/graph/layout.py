@@ -1,16 +1,18 @@
 """Where each node of a computation graph stands: layers from left to right, few crossings, long edges routed.
 
-The work is done by fast-sugiyama (Sugiyama's method with network-simplex ranks and barycentre ordering). On graphs of 15
-to 200 nodes it crossed fewest edges and was the fastest of the four libraries tried (fast-sugiyama, igraph, grandalf,
-dagre): 2 to 4 ms for 200 nodes. Distances here are in layers and rows; the browser turns them into pixels to fit
-the width it has.
+The work is done by fast-sugiyama (Sugiyama's method with network-simplex ranks and barycentre ordering). On graphs of
+15 to 200 nodes it crossed fewest edges and was the fastest of the four libraries tried (fast-sugiyama, igraph,
+grandalf, dagre): 2 to 4 ms for 200 nodes. Distances here are in layers and rows; the browser turns them into pixels
+that fit the width it has.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 from fast_sugiyama import from_edges
 
@@ -40,7 +42,7 @@ class Layout:
         pieces: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for (source, target), bends in self.bends.items():
             path = [self.points[source], *bends, self.points[target]]
-            for (layer, row), (_, next_row) in zip(path, path[1:], strict=False):
+            for (layer, row), (_, next_row) in itertools.pairwise(path):
                 pieces[round(layer)].append((row, next_row))
         return sum(
             (a - c) * (b - d) < 0
@@ -78,7 +80,7 @@ def layered(count: int, edges: tuple[Edge, ...]) -> Layout:
     )
     if len(pieces) != 1 or len({end for edge in distinct for end in edge}) != count:
         raise ValueError("the graph is in several pieces: every node must lead to the one result")
-    positions, _, _, hops = pieces[0]
+    positions, _, _, hops = cast("tuple[list[tuple[int, Point]], float, float, list[Edge] | None]", pieces[0])
     return _from_library(count, distinct, dict(positions), hops or [])
 
 

@@ -1,7 +1,7 @@
 """What the graph component shows: texts, places and steps, made from the nodes of an expression.
 
-The steps are those the library takes: `forward_steps()`, then `backward_steps()`, each with the numbers it sets. Numbers
-are rounded for reading and kept exact for hovering and for screen readers.
+The steps are those the library takes: `forward_steps()`, then `backward_steps()`, each with the numbers it sets.
+Numbers are rounded for reading and kept exact for hovering and for screen readers.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def picture(
     Args:
         result: a graph with its values, after one backward pass; further passes are run here.
         first_pass: what `backward_steps()` told of that pass.
-        passes: how often backward is run in all, without zeroing in between; each pass after the first is one more step.
+        passes: how often backward is run in all, without zeroing in between; each after the first is one more step.
         learning: names of inputs to draw as learning.
     """
     nodes = result.nodes()
@@ -226,7 +226,7 @@ def _once_more(result: Value, again: int) -> dict[str, Any]:
             for number, node in enumerate(nodes)
             if not node.constant
         ],
-        "say": f"Backward pass {again} without zeroing: every gradient is added to what was there, so it is {again} times too large",
+        "say": f"Backward pass {again} without zeroing: it adds, so every gradient is {again} times too large",
     }
 
 

@@ -73,7 +73,6 @@ def _ask(lesson: Lesson, state: LinkState, about: Any, said: dict[str, Any] | No
             st.markdown(f"You said: ∂/∂{said['name']} is **{_words(said)}**.")
         st.button(
             "Run the backward pass",
-            type="primary",
             icon=":material/keyboard_double_arrow_left:",
             on_click=lambda: state.set(step="all"),
             key="lesson1.backward",
@@ -99,9 +98,9 @@ def _compare(lesson: Lesson, said: dict[str, Any]) -> None:
         elif right_size and gradient != 0 and said["sign"] != "zero":
             verdict = f"The size is right; the sign is {SIGNS[sign_word(gradient)]}."
         else:
-            verdict = f"It is {'zero' if gradient == 0 else f'{SIGNS[sign_word(gradient)]}, its size {SIZES[size_of(gradient)]}'}."
+            verdict = f"It is {_words({'sign': sign_word(gradient), 'size': size_of(gradient)})}."
         st.markdown(verdict)
         st.latex(lesson.explanation.gradient(lesson.result.variables()[said["name"]]).aligned)
         st.caption(
-            "The sign is the product of the signs along the way; the size is the product of the sizes; several ways add up."
+            "The sign is the product of the signs along the way, the size that of the sizes; several ways add up."
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from mlcore.autodiff import EXAMPLES, Expression, ExpressionError, example_of
+from mlcore.autodiff import EXAMPLES, FUNCTIONS, Expression, ExpressionError, example_of
 from ui.fields import number_field, text_field
 from ui.graph.picture import forward_count, picture
 from ui.lesson1.state import LONGEST, MOST_NODES, Lesson, read_expression, set_expression
@@ -68,8 +68,7 @@ def _expression(state: LinkState) -> Expression:
             state=state,
             read=read,
             longest=LONGEST,
-            help="Numbers, names, + − * / **, brackets, and exp, log, sqrt, sin, cos, tanh, sigmoid, relu, abs, max, min. "
-            f"Up to {MOST_NODES} nodes are drawn.",
+            help=f"Numbers, names, + − * / **, brackets, and {', '.join(FUNCTIONS)}. At most {MOST_NODES} nodes.",
         )
         if problem:
             _mark(st.session_state.get(state.typed_key("f"), ""), problem[0])
@@ -157,9 +156,7 @@ def _below_inputs(state: LinkState, expression: Expression, ties: Mapping[str, s
 def _tie(state: LinkState, expression: Expression, ties: Mapping[str, str]) -> None:
     label = "Tie two inputs" if not ties else "Tied: " + ", ".join(f"{a} ≡ {b}" for a, b in ties.items())
     with st.popover(label, type="tertiary", icon=":material/link:", key="lesson1_tie"):
-        st.markdown(
-            "Tied inputs are one input: it has one value, and its gradient is the **sum** over all places where it is used."
-        )
+        st.markdown("Tied inputs are one input: it has one value, and its gradient is the **sum** over all its uses.")
         leaders = [name for name in expression.names if name not in ties]
         followers = [name for name in leaders if name not in ties.values()]
         if len(leaders) > 1 and followers:

@@ -58,10 +58,10 @@ class Lesson:
     def complete_at(self) -> dict[int, int]:
         """For each node that gets one, the number of steps after which its gradient is complete."""
         complete: dict[int, int] = {}
-        for number, step in enumerate(self.passed, start=self.forward + 1):
-            if number == self.forward + 1:
-                complete[step.id] = number
-            complete.update({part.id: number for part in step.contributions})
+        for taken, step in enumerate(self.passed, start=self.forward + 1):
+            if taken == self.forward + 1:
+                complete[step.id] = taken
+            complete.update({part.id: taken for part in step.contributions})
         return complete
 
     @property
@@ -148,7 +148,6 @@ PARAMS = (
     integer("taken", 0, low=0, high=MOST_STEPS),
     integer("level", 1, low=0, high=3),
     integer("seed", 1, low=0, high=999_999),
-    integer("problem", 1, low=1, high=999),
 )
 
 

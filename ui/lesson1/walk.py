@@ -47,7 +47,7 @@ def problems(lesson: Lesson, step: int) -> None:
     for number, node in enumerate(lesson.result.nodes()):
         if node.problem and order.index(number) < step:
             st.warning(
-                f"**{node.name}**: {node.problem} Everything made from it has no value either; the rest of the graph has.",
+                f"**{node.name}**: {node.problem} What is made from it has no value either; the rest of the graph has.",
                 icon=":material/error:",
             )
             break
@@ -91,7 +91,7 @@ def backward_step(lesson: Lesson, number: int) -> None:
         else:
             formula(lesson.explanation.contribution(step.node, slot))
             st.caption(
-                f"{part.operand.name} is used elsewhere too: this is one term of its sum, {readable(part.total)} so far."
+                f"{part.operand.name} has more uses: this is one term of its sum, {readable(part.total)} so far."
             )
     if step.contributions:
         st.caption("Each time: the chain of partials, the local derivatives put in, the numbers put in.")
@@ -154,16 +154,11 @@ def gradient_as_sum(lesson: Lesson, number: int, step: int) -> None:
         st.caption(f"and {len(uses) - 8} more uses")
     if len(uses) > 1:
         total = next(item.gradient for item in lesson.passed if item.id == number)
-        terms = [
-            readable(item.gradient * user.locals[slot])
-            for user, slot in uses[:8]
-            for item in lesson.passed
-            if item.node is user
-        ]
+        upstream = {item.node: item.gradient for item in lesson.passed}
+        terms = [readable(upstream[user] * user.locals[slot]) for user, slot in uses[:8]]
+        terms = [f"({term})" if place and term.startswith("−") else term for place, term in enumerate(terms)]
         more = " + …" if len(uses) > 8 else ""
-        st.markdown(
-            f"Sum: {' + '.join(f'({term})' if term.startswith('−') else term for term in terms)}{more} = **{readable(total)}**"
-        )
+        st.markdown(f"Sum: {' + '.join(terms)}{more} = **{readable(total)}**")
 
 
 def again(lesson: Lesson, state: LinkState) -> None:
@@ -182,9 +177,9 @@ def again(lesson: Lesson, state: LinkState) -> None:
         if passes == 1:
             return
         st.markdown(
-            f"Backward has run **{passes} times** without zeroing. It always *adds* to the gradients it finds (that is how "
-            f"several uses of one input add up), so now every gradient is {passes} times too large, and a step of descent "
-            f"would be {passes} times too long. That is why every training loop zeroes the gradients before each backward pass."
+            f"Backward has run **{passes} times** without zeroing. It always *adds* to the gradients it finds: that is "
+            f"how several uses of one input add up. So now every gradient is {passes} times too large, and a step of "
+            f"descent would be {passes} times too long. That is why a training loop zeroes the gradients each time."
         )
         rows = ["| input | after one pass | now |", "| --- | ---: | ---: |"]
         for name in lesson.inputs:
