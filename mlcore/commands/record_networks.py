@@ -28,6 +28,9 @@ def networks(
     if unknown:
         typer.echo(f"--only knows {', '.join(RECORDED_NETWORKS)} (not {unknown[0]!r:.40}).", err=True)
         raise typer.Exit(2)
+    if device not in ("cpu", "cuda"):
+        typer.echo(f"--device must be cpu or cuda (not {device!r:.40}).", err=True)
+        raise typer.Exit(2)
     try:
         for line in record_networks(names, data_dir, out or FOLDER, work, device, workers):
             typer.echo(line)

@@ -35,9 +35,7 @@ def _list_of(item: type) -> BeforeValidator:
         try:
             return tuple(item(part) for part in parts)
         except ValueError:
-            raise ValueError(
-                f"write whole numbers with commas between, like 128, 64 (not {value.strip()!r:.40})"
-            ) from None
+            raise ValueError(f"write whole numbers with commas between, like 128, 64 (not {_shown(value)})") from None
 
     return BeforeValidator(split)
 
@@ -187,10 +185,9 @@ def config_problems(error: ValidationError) -> dict[str, str]:
 def _sentence(name: str, item: Mapping[str, Any]) -> str:
     """One of pydantic's errors in plain words: the field, the rule, what was given."""
     label = name.replace("_", " ")
-    given = repr(item["input"])
-    given = given if len(given) <= 40 else given[:37] + "…"
+    given = _shown(item["input"])
     rule = item["type"]
-    context = item.get("ctx", {})
+    context = {key: f"{value:g}" if isinstance(value, float) else value for key, value in item.get("ctx", {}).items()}
     if rule == "value_error":
         text = str(context.get("error", item["msg"]))
         return (text[0].upper() + text[1:] if not name else f"{label}: {text}") + "."
@@ -212,3 +209,9 @@ def _sentence(name: str, item: Mapping[str, Any]) -> str:
     told = rules.get(rule)
     words = told.format(**context) if told else item["msg"][0].lower() + item["msg"][1:]
     return f"{label} {words} (not {given})." if name else f"{words[0].upper()}{words[1:]}."
+
+
+def _shown(given: Any) -> str:
+    """What was given, as it was typed, but never longer than a sentence can bear."""
+    text = given.strip() or "nothing" if isinstance(given, str) else repr(given)
+    return text if len(text) <= 40 else text[:37] + "…"

@@ -217,8 +217,13 @@ def record_networks(
 
     Raises:
         mlcore.data.mnist.DataUnavailable: full MNIST is not there.
+        ValueError: there is no such device here.
     """
+    import torch
     from loky import get_reusable_executor
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("PyTorch finds no CUDA device here: leave --device out to train on the processor.")
 
     open_source("mnist", data_dir)
     with get_reusable_executor(max_workers=workers) as pool:
