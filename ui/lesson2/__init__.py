@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ui.lesson2 import digits, results, time_machine, training
+from ui.lesson2 import check, compare, digits, glass, report_table, results, time_machine, training
 from ui.links import LinkState
 
 SECTIONS: Mapping[str, Callable[[LinkState], None]] = {
@@ -12,4 +12,8 @@ SECTIONS: Mapping[str, Callable[[LinkState], None]] = {
     "train": training.draw,
     "results": results.draw,
     "time": time_machine.draw,
+    "table1": report_table.draw,
+    "step": glass.draw,
+    "check": check.draw,
+    "compare": compare.draw,
 }

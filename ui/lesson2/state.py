@@ -12,7 +12,7 @@ from mlcore.data.mnist import available_sources
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.reports import practised_config, r1_config
 from ui.fields import build_config
-from ui.links import LinkState, Param, choice, choices, config, flag, integer, number, text
+from ui.links import LinkState, Param, choice, config, flag, integer, number, text
 
 NAMES: Mapping[str, str] = {
     "digits": "1 Digits",
@@ -45,6 +45,7 @@ def parameters() -> list[Param]:
         integer("taken_for", -1, low=-1, high=9),
         # Time machine: 0 stands for the newest epoch.
         integer("epoch", 0, high=1000),
+        choice("shown", ("weights", "change"), "weights"),
         # Table 1
         flag("revealed"),
         text("suspect", longest=12),
@@ -52,17 +53,18 @@ def parameters() -> list[Param]:
         choice("cell", ("tanh 90", "tanh 80", "tanh 70", "relu 90", "relu 80", "relu 70"), "relu 80"),
         text("live", longest=64),
         # One step
+        choice("weights", ("start", "run"), "start"),
+        choice("many", ("one", "batch"), "one"),
         integer("image", 0, high=69_999),
         integer("layer", 1, low=1, high=6),
         integer("unit", 0, high=1023),
-        integer("input", 0, high=1023),
+        integer("input", -1, low=-1, high=1023),
         # Gradient check
         integer("sampled", 5, low=1, high=25),
         integer("checked", 0, high=1),
         # Compare
         text("runs", longest=1500),
         choice("measure", ("test_accuracy", "test_loss", "train_loss", "train_accuracy"), "test_accuracy"),
-        choices("average", ("seeds",), ["seeds"]),
     ]
 
 

@@ -117,7 +117,8 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
         last = epochs[-1]
         st.markdown(
             f"After epoch **{last.epoch}**: test accuracy **{last.test_accuracy:.2%}**, "
-            f"test loss **{last.test_loss:.3f}**; training accuracy {last.train_accuracy:.2%}, training loss {last.train_loss:.3f}."
+            f"test loss **{last.test_loss:.3f}**; training accuracy {last.train_accuracy:.2%}, "
+            f"training loss {last.train_loss:.3f}."
         )
     levels = report_levels(config)
     specs = (("loss", "Loss", "mean cross-entropy (nats)", ".4f"), ("accuracy", "Accuracy", "share right", ".2%"))

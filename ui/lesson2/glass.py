@@ -1,0 +1,354 @@
+"""Section 6: one training step under the glass, with every number of a small slice, and PyTorch beside it (L2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from mlcore.experiments.comparison import ACTIVATION_NAMES
+from mlcore.experiments.torch_comparison import Difference, differences, step_by_torch, torch_arguments
+from mlcore.runtime import LimitReached
+from mlcore.scratch.activations import ACTIVATIONS
+from mlcore.scratch.glass import OneStep, one_step
+from mlcore.scratch.network import backward, forward
+from mlcore.scratch.trainer import epoch_order
+from ui.charts import table_twin
+from ui.code import show_code
+from ui.fields import show_problems, whole_field
+from ui.images import image_grid, show_png
+from ui.lesson2.digits import digits_of, split_of
+from ui.lesson2.start import Weights, choose_weights
+from ui.links import LinkState
+from ui.runs import runtime
+from ui.terms import terms
+
+MOST_IMAGES = 64
+SLICE = 6
+PATIENCE = 60.0
+
+
+def draw(state: LinkState) -> None:
+    """The whole section."""
+    st.markdown(
+        "Training is one step, taken over and over: let the network answer for a batch of images, find the gradient of "
+        "the loss by every weight, move every weight a little against its gradient. Here is one such step, in numbers."
+    )
+    weights = choose_weights(state)
+    if weights is None:
+        return
+    step = _step(state, weights)
+    _batch(state, step, weights)
+    layer, unit, source = _place(state, step)
+    st.subheader("Forward: from the pixels to the loss", anchor=False)
+    _forward(step, layer, unit, source)
+    st.subheader("Backward: from the loss to the weights", anchor=False)
+    _backward(step, layer, unit)
+    st.subheader("The update of one weight", anchor=False)
+    _update(step, layer, unit, source)
+    st.subheader("The same step by PyTorch", anchor=False)
+    _proof(step, weights)
+    terms("forward pass", "backward pass", "softmax", "cross-entropy", "SGD", key="step", lead="")
+    show_code(
+        forward, backward, script=script(step, weights), key="step", file_name="one_step.py", requires="numpy torch"
+    )
+
+
+def _step(state: LinkState, weights: Weights) -> OneStep:
+    """The step that training would take on these images."""
+    config = weights.config
+    left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
+    with left:
+        many = st.segmented_control(
+            "Images in the step",
+            ("one", "batch"),
+            format_func=lambda name: "one image" if name == "one" else f"a batch of {_batch_size(weights)}",
+            key=state.key("many"),
+            required=True,
+        )
+    train = split_of(config.source, config.train_fraction, config.seed).train
+    order = epoch_order(train, config.seed, 0)
+    with right:
+        first = whole_field(
+            "Starting with training image",
+            key="image",
+            state=state,
+            low=0,
+            high=len(order) - 1,
+            help=f"In the order of the first epoch: 0 to {len(order) - 1:,}.",
+        )
+    first = min(first, len(order) - 1)
+    count = 1 if many == "one" else _batch_size(weights)
+    rows = order[first : first + count]
+    return one_step(config, digits_of(config.source), rows, weights.checkpoint)
+
+
+def _batch_size(weights: Weights) -> int:
+    return min(weights.config.batch_size, MOST_IMAGES)
+
+
+def _batch(state: LinkState, step: OneStep, weights: Weights) -> None:
+    images = digits_of(weights.config.source).images[step.rows]
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        show_png(
+            image_grid(
+                images,
+                columns=8 if len(images) > 1 else 1,
+                scale=5 if len(images) == 1 else 1,
+                captions=[str(label) for label in step.labels] if len(images) == 1 else None,
+            ),
+            alt=f"The {len(images)} images of this step"
+            if len(images) > 1
+            else f"The image of this step, a {step.labels[0]}",
+        )
+    with right:
+        st.markdown("**Shapes**: rows are images, columns are units.")
+        st.table(shape_columns(step), border="horizontal")
+
+
+def shape_columns(step: OneStep) -> dict[str, list[str]]:
+    """The shapes of every layer's arrays and of their gradients, as the columns of a table."""
+    rows = step.shapes()
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["δ = ∂L/∂z"] = [" × ".join(map(str, delta.shape)) for delta in step.gradients.deltas]
+    return columns
+
+
+def _place(state: LinkState, step: OneStep) -> tuple[int, int, int]:
+    """Which weight to follow: its layer, the unit it leads to, and the input it comes from."""
+    sizes = step.before.sizes
+    layers = list(range(1, len(sizes)))
+    if state["layer"] not in layers:
+        state.set(layer=1)
+    columns = st.columns(3, gap="medium")
+    with columns[0]:
+        layer = st.selectbox(
+            "Layer",
+            layers,
+            format_func=lambda number: f"{number} (output)" if number == layers[-1] else f"{number} (hidden)",
+            key=state.key("layer"),
+        )
+    inputs, units = sizes[layer - 1], sizes[layer]
+    with columns[1]:
+        unit = whole_field("Unit it leads to", key="unit", state=state, low=0, high=units - 1, help=f"0 to {units - 1}")
+    with columns[2]:
+        source = whole_field(
+            "Input it comes from",
+            key="input",
+            state=state,
+            low=-1,
+            high=inputs - 1,
+            help=f"0 to {inputs - 1}; for layer 1 this is the pixel, row by row. −1 takes the strongest input.",
+        )
+    unit, source = min(unit, units - 1), min(source, inputs - 1)
+    if source < 0:
+        source = int(np.abs(step.passed.a[layer - 1]).mean(axis=0).argmax())
+    return layer, unit, source
+
+
+def _forward(step: OneStep, layer: int, unit: int, source: int) -> None:
+    a, z = step.passed.a[layer - 1][0], float(step.passed.z[layer - 1][0, unit])
+    weights, bias = step.before.layers[layer - 1]
+    st.latex(sum_formula(a, weights[:, unit], float(bias[unit]), z, layer, unit, source))
+    output = layer == len(step.before.sizes) - 1
+    if output:
+        _softmax(step)
+        return
+    activation = ACTIVATIONS[step.before.activations[layer - 1]]
+    value = float(step.passed.a[layer][0, unit])
+    st.latex(
+        rf"a^{{({layer})}}_{{{unit}}} = {activation.value_formula} = {number(value)}"
+        rf"\qquad\text{{({ACTIVATION_NAMES[step.before.activations[layer - 1]]})}}"
+    )
+    st.caption(f"A slice of layer {layer} for the first image: {SLICE} units from unit {unit} on.")
+    st.dataframe(
+        slice_columns(step, layer, unit), hide_index=True, alt=f"z, a and gradient of a slice of layer {layer}"
+    )
+    with st.expander("All the way to the loss", icon=":material/arrow_forward:"):
+        _softmax(step)
+
+
+def sum_formula(a: np.ndarray, weights: np.ndarray, bias: float, z: float, layer: int, unit: int, source: int) -> str:
+    """z of one unit as LaTeX: the followed product, the two largest others, the number of those left out, the bias."""
+    products = a * weights
+    order = [
+        index for index in np.argsort(-np.abs(products), kind="stable") if index != source and products[index] != 0
+    ]
+    shown = [source, *order[:2]]
+    terms_ = [rf"\underbrace{{{number(a[i])}\cdot({number(weights[i])})}}_{{\text{{input }}{i}}}" for i in shown]
+    rest = len(a) - len(shown)
+    if rest:
+        left_out = float(products.sum() - products[shown].sum())
+        terms_.append(rf"\underbrace{{({number(left_out)})}}_{{{rest}\text{{ other products}}}}")
+    terms_.append(rf"\underbrace{{({number(bias)})}}_{{b_{{{unit}}}}}")
+    symbols = (
+        rf"z^{{({layer})}}_{{{unit}}} = \sum_i a^{{({layer - 1})}}_i W^{{({layer})}}_{{i,{unit}}}"
+        rf" + b^{{({layer})}}_{{{unit}}}"
+    )
+    return rf"\begin{{aligned}} {symbols} &= {' + '.join(terms_)} \\ &= {number(z)} \end{{aligned}}"
+
+
+def slice_columns(step: OneStep, layer: int, unit: int) -> dict[str, list[Any]]:
+    """A few units of a layer for the first image: z, a, slope and the gradient that reached them."""
+    units = range(unit, min(unit + SLICE, step.before.sizes[layer]))
+    z, delta = step.passed.z[layer - 1][0], step.gradients.deltas[layer - 1][0]
+    columns: dict[str, list[Any]] = {"unit": list(units), "z": [float(z[i]) for i in units]}
+    if layer < len(step.before.sizes) - 1:
+        a = step.passed.a[layer][0]
+        slope = ACTIVATIONS[step.before.activations[layer - 1]].slope(a.copy(), None)
+        columns["a = φ(z)"] = [float(a[i]) for i in units]
+        columns["φ′(z)"] = [float(slope[i]) for i in units]
+    columns["δ = ∂L/∂z"] = [float(delta[i]) for i in units]
+    return columns
+
+
+def _softmax(step: OneStep) -> None:
+    """The ten logits, their probabilities and what the loss sends back, for the first image."""
+    label, count = int(step.labels[0]), len(step.labels)
+    logits, p = step.passed.logits[0], step.passed.probabilities[0]
+    st.latex(
+        rf"L = -\log p_{{{label}}} = -\log {number(p[label])} = {number(-float(np.log(max(p[label], 1e-300))))}"
+        r"\qquad \delta_k = \frac{p_k - y_k}{n}"
+    )
+    st.dataframe(
+        {
+            "digit": list(range(10)),
+            "logit z": logits.tolist(),
+            "probability p": p.tolist(),
+            "wanted y": [1 if digit == label else 0 for digit in range(10)],
+            "δ = (p − y) / n": step.gradients.deltas[-1][0].tolist(),
+        },
+        hide_index=True,
+        height=387,
+        alt="Logits, probabilities and gradients of the ten outputs",
+    )
+    st.caption(f"For the first of {count} image{'s' if count > 1 else ''}; the loss of the batch is {step.loss:.6f}.")
+
+
+def _backward(step: OneStep, layer: int, unit: int) -> None:
+    output = len(step.before.sizes) - 1
+    delta = float(step.gradients.deltas[layer - 1][0, unit])
+    if layer == output:
+        st.latex(rf"\delta^{{({layer})}}_{{{unit}}} = \frac{{p_{{{unit}}} - y_{{{unit}}}}}{{n}} = {number(delta)}")
+        return
+    above, weights = step.gradients.deltas[layer][0], step.before.layers[layer].weights[unit]
+    arriving = float(above @ weights)
+    slope = float(ACTIVATIONS[step.before.activations[layer - 1]].slope(step.passed.a[layer][0].copy(), None)[unit])
+    st.latex(
+        rf"\delta^{{({layer})}}_{{{unit}}} = \Big(\sum_k \delta^{{({layer + 1})}}_k "
+        rf"W^{{({layer + 1})}}_{{{unit},k}}\Big)\,\varphi'(z^{{({layer})}}_{{{unit}}}) = {number(arriving)} \cdot "
+        rf"{number(slope)} = {number(delta)}"
+    )
+    if slope == 0:
+        st.caption("The slope is 0: whatever arrives from above, nothing passes this unit for this image.")
+
+
+def _update(step: OneStep, layer: int, unit: int, source: int) -> None:
+    update = step.weight_update(layer, source, unit)
+    products = update.inputs * update.deltas
+    order = np.argsort(-np.abs(products), kind="stable")[:3]
+    parts = [rf"{number(update.inputs[i])}\cdot({number(update.deltas[i])})" for i in order]
+    if len(products) > len(order):
+        parts.append(rf"({number(float(products.sum() - products[order].sum()))})")
+    name = rf"W^{{({layer})}}_{{{source},{unit}}}"
+    summed = " + ".join(parts)
+    st.latex(
+        rf"\begin{{aligned}} \frac{{\partial L}}{{\partial {name}}} &= \sum_n a^{{({layer - 1})}}_{{n,{source}}}\,"
+        rf"\delta^{{({layer})}}_{{n,{unit}}} = {summed} = {number(update.gradient)} \\"
+        rf"{name} &\leftarrow {number(update.old, 8)} - {update.learning_rate:g}\cdot({number(update.gradient)})"
+        rf" = {number(update.new, 8)} \end{{aligned}}"
+    )
+    if update.gradient == 0:
+        st.caption(
+            "Its gradient is 0: its input, or the gradient that reaches its unit, is 0 in every image of the step."
+        )
+    change = step.loss_after - step.loss
+    direction = "falls" if change < 0 else "rises" if change > 0 else "stays"
+    st.markdown(
+        f"With every weight moved like this, the loss of these images {direction} from **{step.loss:.6f}** to "
+        f"**{step.loss_after:.6f}**."
+    )
+
+
+def _proof(step: OneStep, weights: Weights) -> None:
+    """A button; the answer comes from a worker, since the app itself never loads PyTorch."""
+    token = f"{weights.token}.{step.rows.tolist()}"
+    kept = st.session_state.get("step.proof")
+    if st.button("Take the same step with PyTorch", icon=":material/verified:", key="step.prove"):
+        try:
+            with st.spinner("A worker process asks PyTorch."):
+                future = runtime().submit_task(step_by_torch, *torch_arguments(step))
+                theirs = future.result(timeout=PATIENCE)
+        except LimitReached as problem:
+            show_problems([str(problem)])
+            return
+        except Exception:  # whatever happened to the worker, the page stays
+            show_problems(["PyTorch did not answer this time. Try again in a moment."])
+            return
+        kept = (token, differences(step, theirs))
+        st.session_state["step.proof"] = kept
+    if kept is None or kept[0] != token:
+        st.caption("From the same weights and images, in the same precision, by autograd and torch.optim.SGD.")
+        return
+    rows = proof_columns(kept[1])
+    worst = max(found.largest for found in kept[1])
+    total = sum(found.numbers for found in kept[1])
+    st.markdown(f"**{total:,}** numbers compared; the largest difference is **{worst:.1e}**.")
+    st.dataframe(rows, hide_index=True, alt="Our step beside PyTorch's")
+    table_twin(rows, key="step.proof", file_name="pytorch.csv")
+
+
+def proof_columns(found: Sequence[Difference]) -> dict[str, list[Any]]:
+    """What was compared, as the columns of a table; of arrays, the entry where the two differ most."""
+    return {
+        "quantity": [item.name for item in found],
+        "numbers": [item.numbers for item in found],
+        "ours": [f"{item.ours:.12g}" for item in found],
+        "PyTorch": [f"{item.theirs:.12g}" for item in found],
+        "largest difference": [f"{item.largest:.1e}" for item in found],
+    }
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for a formula: few digits, powers of ten as such."""
+    value = float(value)
+    if not np.isfinite(value):
+        return r"\infty" if value > 0 else r"-\infty" if value < 0 else r"\text{NaN}"
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
+
+
+def script(step: OneStep, weights: Weights) -> str:
+    """A program that takes this step from the same start with this library and with PyTorch."""
+    settings = weights.config.model_dump(mode="json", exclude={"kind"})
+    lines = ",\n    ".join(f"{name}={value!r}" for name, value in settings.items())
+    note = (
+        ""
+        if weights.checkpoint is None
+        else "\n# The page started from trained weights; this starts from the first ones."
+    )
+    return f'''"""One training step by NumPy and by PyTorch; run it in the project's folder."""
+
+import numpy as np
+
+from mlcore.data.mnist import open_source
+from mlcore.experiments.configs import ScratchConfig
+from mlcore.networks.step_proof import torch_step
+from mlcore.scratch.glass import one_step
+{note}
+config = ScratchConfig(
+    {lines},
+)
+step = one_step(config, open_source(config.source), {step.rows.tolist()})
+theirs = torch_step(
+    step.before.sizes, step.before.activations, step.before.parameters, step.images, step.labels, config.learning_rate
+)
+print("loss", step.loss, "by PyTorch", theirs["loss"])
+print("largest difference of a gradient", np.abs(step.gradients.gradient - theirs["gradient"]).max())
+'''
