@@ -337,7 +337,7 @@ function gradientAt(view, index) {
 
 // The state after `view.step` steps: pure in (data, step), so any step can be reached at once, in either direction.
 function show(view, moved) {
-  const { nodes, edges, steps } = view.data, step = view.step, current = step > 0 ? steps[step - 1] : null;
+  const { nodes, edges, steps } = view.data, step = view.step, current = step > 0 && !view.data.bare ? steps[step - 1] : null;
   const touched = new Set(current ? current.sets.map(([node]) => node) : []);
   nodes.forEach((node, index) => {
     const { group, value, gradient, hint } = view.shapes[index];

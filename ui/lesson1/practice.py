@@ -39,6 +39,7 @@ def practise(state: LinkState) -> None:
 
 def plain(sentence: str) -> str:
     """A sentence with formulas in it, with nothing left that Markdown would take for its own."""
+    sentence = re.sub(r"(?<![\w.])-(?=\d)", "−", sentence)
     return re.sub(r"([*_$:\[\]~`<>])", r"\\\1", sentence)
 
 
@@ -80,12 +81,16 @@ def _sheet(problem: Problem) -> Sheet:
 
 
 def _statement(problem: Problem, *, revealed: bool) -> None:
-    given = ", ".join(f"{name} = {figure(value)}" for name, value in problem.values.items())
-    st.markdown(f"**f = {plain(problem.expression)}** with {given}.  \nWhat is **∂f/∂{problem.variable}**?")
+    given = ", ".join(f"{name}\u00a0=\u00a0{figure(value)}" for name, value in problem.values.items())
+    st.markdown(f"**f = {plain(problem.expression)}** with {plain(given)}.  \nWhat is **∂f/∂{problem.variable}**?")
     result = problem.graph()
     passed = tuple(result.backward_steps()) if revealed else ()
+    drawn = picture(result, passed)
+    if not revealed:
+        # The local derivatives are what is asked for.
+        drawn["edges"] = [{**edge, "local": ""} for edge in drawn["edges"]]
     graph(
-        picture(result, passed),
+        drawn,
         step=forward_count(result) + len(passed),
         picked=None,
         key="lesson1.practice.graph",
@@ -103,22 +108,24 @@ def _line(sheet: Sheet, number: int, line: Line) -> None:
             blank = Blank(number, "sum" if line.is_sum else "product", line.answer)
             st.caption(plain(reason(line, blank)))
             return
+        asked = {
+            "local": f"Local derivative ∂{line.user}/∂{line.node}",
+            "product": "Product",
+            "sum": f"Sum, ∂f/∂{line.node}",
+        }
+        with st.container(horizontal=True, gap="small"):
+            for blank in sheet.blanks(number):
+                key = _field(sheet.problem, blank)
+                st.text_input(asked[blank.kind], key=key, width=200, max_chars=200, autocomplete="off")
         for blank in sheet.blanks(number):
-            _blank(sheet, blank, line)
+            _said(sheet, blank, asked[blank.kind] if len(sheet.blanks(number)) > 1 else "")
 
 
-def _blank(sheet: Sheet, blank: Blank, line: Line) -> None:
-    asked = {
-        "local": f"Local derivative ∂{line.user}/∂{line.node}",
-        "product": f"The product, for ∂f/∂{line.node}",
-        "sum": f"The sum, ∂f/∂{line.node}",
-    }
-    key = _field(sheet.problem, blank)
-    st.text_input(asked[blank.kind], key=key, width=240, max_chars=200, autocomplete="off")
+def _said(sheet: Sheet, blank: Blank, about: str) -> None:
     verdict = sheet.verdicts.get(blank.key)
     if verdict is not None:
         icon = ":green[:material/check_circle:]" if verdict.correct else ":orange[:material/edit:]"
-        st.markdown(f"{icon} {plain(verdict.message)}")
+        st.markdown(f"{icon} {f'{about}: ' if about else ''}{plain(verdict.message)}")
 
 
 def _after(state: LinkState, sheet: Sheet) -> None:
