@@ -21,7 +21,7 @@ COLOURS: dict[str, dict[str, str]] = {
         "panel": "#f3f0e8",
         "line": "#d9d4c7",
         "forward": "#0b6aa8",
-        "backward": "#c04d00",
+        "backward": "#b34700",
         "good": "#00795a",
         "bad": "#b3261e",
     },
