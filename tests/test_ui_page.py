@@ -120,8 +120,8 @@ def test_every_term_is_a_sentence_and_its_formula_is_balanced(name: str) -> None
 def test_the_words_of_the_course_are_there() -> None:
     wanted = """gradient, local derivative, chain rule, upstream gradient, forward pass, backward pass, activation,
     softmax, cross-entropy, epoch, batch, learning rate, SGD, Adam, initialisation, Xavier, He, dropout, StepLR,
-    overfitting, validation set, test set, Wilson interval, confusion matrix, precision, recall, F1, dead ReLU, saturation,
-    vanishing gradient, logits, evaluation mode"""
+    overfitting, validation set, test set, Wilson interval, confusion matrix, precision, recall, F1, dead ReLU,
+    saturation, vanishing gradient, logits, evaluation mode"""
     assert {name.strip() for name in wanted.split(",")} <= set(GLOSSARY)
 
 
