@@ -16,7 +16,7 @@ frame = page(
 state = restore("scratch", parameters())
 frame.source(state["source"])
 
-section = st.segmented_control(
+st.segmented_control(
     "Section",
     list(NAMES),
     format_func=NAMES.__getitem__,
@@ -24,7 +24,7 @@ section = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-SECTIONS[section](state)
+SECTIONS[state["section"]](state)
 
 st.divider()
 copy_link_button(state)

@@ -21,24 +21,19 @@ from ui.terms import word
 
 EACH = "each"
 INITIALIZER_NAMES = {
-    "normal": "Normal, N(0, 1), as the report",
-    "small": "Small, N(0, 1) · 0.01",
-    "xavier": "Xavier, for tanh and sigmoid",
-    "he": "He, for ReLU",
+    "normal": "Normal, N(0, 1)",
+    "small": "Small, 0.01 · N(0, 1)",
+    "xavier": "Xavier",
+    "he": "He",
 }
 
 
 def draw(state: LinkState) -> ScratchConfig | None:
     """The form; the run it describes, or None while something in it is wrong."""
     _presets(state)
-    form, counted = st.columns([3, 2], gap="large")
-    with form:
-        _fields(state)
-        config, problems = config_of(state)
-        show_problems([text for name, text in problems.items() if not name])
-    with counted:
-        if config is not None:
-            _parameters(config)
+    _fields(state)
+    config, problems = config_of(state)
+    show_problems([text for name, text in problems.items() if not name])
     return config
 
 
@@ -78,27 +73,33 @@ def _why_presets_differ(source: str) -> str:
 
 
 def _fields(state: LinkState) -> None:
-    source_choice(state)
     others = {name: state[name] for name in CONFIG_FIELDS}
 
     def field(name: str, label: str, help: str) -> None:
         config_field(name, ScratchConfig, state=state, label=label, others=others, help=help)
 
-    left, right = st.columns(2, gap="medium")
-    with left:
+    digits, share, _ = st.columns([2, 1, 1], gap="small")
+    with digits:
+        source_choice(state)
+    with share:
         field("train_fraction", "Training share", "From 0.01 to 0.9. The report: 0.7, 0.8 and 0.9.")
+    first, second, third, fourth = st.columns(4, gap="small")
+    with first:
         field("hidden", "Hidden layers", "Units of each, with commas: `128, 64`, `256, 256`, or none. Up to five.")
+        field("learning_rate", "Learning rate", "The step along the gradient. The report: 0.01.")
+    with second:
+        _activation(state)
+        field("batch_size", "Batch size", "Images per update. The report: 22.")
+    with third:
         st.selectbox(
             "Initial weights",
             list(INITIALIZER_NAMES),
             format_func=INITIALIZER_NAMES.__getitem__,
             key=state.key("initializer"),
+            help="How the first weights are drawn. The report: N(0, 1). Usual for ReLU today: He.",
         )
-        field("learning_rate", "Learning rate", "The step along the gradient. The report: 0.01.")
         field("epochs", "Epochs", "Times through all training images. The report: 25.")
-    with right:
-        field("batch_size", "Batch size", "Images per update. The report: 22.")
-        _activation(state)
+    with fourth:
         field("bias", "Initial bias", "What every bias starts at. The report: 1. Usual today: 0.")
         field("seed", "Seed", "Fixes the weights, the split and the order of the batches. The report: 52.")
     _layers_in_step(state)
@@ -154,7 +155,7 @@ def _layers_in_step(state: LinkState) -> None:
             st.rerun()
 
 
-def _parameters(config: ScratchConfig) -> None:
+def parameters(config: ScratchConfig) -> None:
     """The report's parameter table for this network, computed; and why the report's own does not add up."""
     st.markdown(f"**Parameters** of {' → '.join(map(str, config.sizes))}")
     st.table(parameter_rows(config.sizes), border="horizontal")

@@ -17,7 +17,7 @@ from mlcore.scratch.network import backward, forward
 from mlcore.scratch.trainer import epoch_order
 from ui.charts import table_twin
 from ui.code import show_code
-from ui.fields import show_problems, whole_field
+from ui.fields import read_whole, show_problems, text_field, whole_field
 from ui.images import image_grid, show_png
 from ui.lesson2.digits import digits_of, split_of
 from ui.lesson2.start import Weights, choose_weights
@@ -82,7 +82,7 @@ def _step(state: LinkState, weights: Weights) -> OneStep:
     first = min(first, len(order) - 1)
     count = 1 if many == "one" else _batch_size(weights)
     rows = order[first : first + count]
-    return one_step(config, digits_of(config.source), rows, weights.checkpoint)
+    return one_step(config, digits_of(config.source), rows.tolist(), weights.checkpoint)
 
 
 def _batch_size(weights: Weights) -> int:
@@ -133,20 +133,27 @@ def _place(state: LinkState, step: OneStep) -> tuple[int, int, int]:
         )
     inputs, units = sizes[layer - 1], sizes[layer]
     with columns[1]:
-        unit = whole_field("Unit it leads to", key="unit", state=state, low=0, high=units - 1, help=f"0 to {units - 1}")
+        unit = _index("unit", "Unit it leads to", state, units, "the one with the largest gradient")
     with columns[2]:
-        source = whole_field(
-            "Input it comes from",
-            key="input",
-            state=state,
-            low=-1,
-            high=inputs - 1,
-            help=f"0 to {inputs - 1}; for layer 1 this is the pixel, row by row. −1 takes the strongest input.",
-        )
-    unit, source = min(unit, units - 1), min(source, inputs - 1)
+        source = _index("input", "Input it comes from", state, inputs, "the strongest one")
+    if unit < 0:
+        unit = int(np.abs(step.gradients.deltas[layer - 1]).mean(axis=0).argmax())
     if source < 0:
         source = int(np.abs(step.passed.a[layer - 1]).mean(axis=0).argmax())
     return layer, unit, source
+
+
+def _index(key: str, label: str, state: LinkState, count: int, otherwise: str) -> int:
+    """A unit or an input by its number, or −1 where the field is left empty."""
+    value = text_field(
+        label,
+        key=key,
+        state=state,
+        read=lambda given: read_whole(given, low=0, high=count - 1) if given.strip() else -1,
+        placeholder=otherwise,
+        help=f"0 to {count - 1}; empty for {otherwise}. For layer 1 an input is a pixel, row by row.",
+    )
+    return min(value, count - 1)
 
 
 def _forward(step: OneStep, layer: int, unit: int, source: int) -> None:
@@ -160,7 +167,7 @@ def _forward(step: OneStep, layer: int, unit: int, source: int) -> None:
     activation = ACTIVATIONS[step.before.activations[layer - 1]]
     value = float(step.passed.a[layer][0, unit])
     st.latex(
-        rf"a^{{({layer})}}_{{{unit}}} = {activation.value_formula} = {number(value)}"
+        rf"a^{{({layer})}}_{{{unit}}} = {activation.value_formula.rpartition('=')[2]} = {number(value)}"
         rf"\qquad\text{{({ACTIVATION_NAMES[step.before.activations[layer - 1]]})}}"
     )
     st.caption(f"A slice of layer {layer} for the first image: {SLICE} units from unit {unit} on.")
@@ -222,7 +229,7 @@ def _softmax(step: OneStep) -> None:
             "δ = (p − y) / n": step.gradients.deltas[-1][0].tolist(),
         },
         hide_index=True,
-        height=387,
+        height="content",
         alt="Logits, probabilities and gradients of the ten outputs",
     )
     st.caption(f"For the first of {count} image{'s' if count > 1 else ''}; the loss of the batch is {step.loss:.6f}.")
@@ -317,7 +324,7 @@ def number(value: float, digits: int = 4) -> str:
     value = float(value)
     if not np.isfinite(value):
         return r"\infty" if value > 0 else r"-\infty" if value < 0 else r"\text{NaN}"
-    text = f"{value:.{digits}g}"
+    text = f"{value + 0.0:.{digits}g}"  # adding 0 turns −0 into 0
     if "e" not in text:
         return text
     mantissa, exponent = text.split("e")

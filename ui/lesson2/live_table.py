@@ -63,15 +63,16 @@ def _runs(group: str) -> list[RunView]:
     if not group:
         return []
     runs = [run for run in runtime().runs(owner()) if run.group == group and isinstance(run.config, ScratchConfig)]
-    order = {"normal": 0, "he": 1}
-    return sorted(
-        runs,
-        key=lambda run: (
-            order.get(run.config.initializer, 2),
-            R1_ACTIVATIONS.index(run.config.activations[0]) if run.config.activations[0] in R1_ACTIVATIONS else 9,
-            -run.config.train_fraction if isinstance(run.config, ScratchConfig) else 0,
-        ),
-    )
+    return sorted(runs, key=_order)
+
+
+def _order(run: RunView) -> tuple[int, int, float]:
+    """The report's weights first, then tanh before ReLU, then from 90–10 to 70–30, as in the report's table."""
+    config = run.config
+    assert isinstance(config, ScratchConfig)
+    activation = config.activations[0]
+    rank = R1_ACTIVATIONS.index(activation) if activation in R1_ACTIVATIONS else len(R1_ACTIVATIONS)
+    return int(config.initializer != "normal"), rank, -config.train_fraction
 
 
 def _table(run_ids: Sequence[str], was_live: bool) -> None:

@@ -191,7 +191,7 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
         st.dataframe(
             table,
             hide_index=True,
-            height=387,
+            height="content",
             column_config={
                 name: st.column_config.NumberColumn(name, format="percent") for name in ("precision", "recall", "F1")
             },

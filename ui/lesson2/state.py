@@ -57,8 +57,8 @@ def parameters() -> list[Param]:
         choice("many", ("one", "batch"), "one"),
         integer("image", 0, high=69_999),
         integer("layer", 1, low=1, high=6),
-        integer("unit", 0, high=1023),
-        integer("input", -1, low=-1, high=1023),
+        _optional("unit", 1023),
+        _optional("input", 1023),
         # Gradient check
         integer("sampled", 5, low=1, high=25),
         integer("checked", 0, high=1),
@@ -118,6 +118,12 @@ def failure_settings(name: str) -> dict[str, Any]:
 
 def _fields(values: ScratchConfig) -> dict[str, Any]:
     return {name: getattr(values, name) for name in CONFIG_FIELDS}
+
+
+def _optional(name: str, high: int) -> Param:
+    """A whole number from 0, or −1, written as nothing, where the page is to choose."""
+    plain = integer(name, -1, low=-1, high=high)
+    return Param(name, -1, plain.parse, lambda value: "" if value < 0 else str(value))
 
 
 def config_of(state: LinkState) -> tuple[ScratchConfig | None, dict[str, str]]:

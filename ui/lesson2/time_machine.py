@@ -20,6 +20,7 @@ from ui.links import LinkState
 from ui.terms import terms
 
 UNITS_SHOWN = 48
+SHOWN = {"weights": "weights", "change": "change since the start"}
 
 
 def draw(state: LinkState) -> None:
@@ -29,8 +30,8 @@ def draw(state: LinkState) -> None:
         return
     st.caption(settings_in_words(chosen.config))
     st.markdown(
-        "Move through the training, epoch by epoch. Look at the weights of the first layer as images: each hidden unit "
-        "has 784 of them, one per pixel. Blue pixels speak for the unit, orange ones against it."
+        "Move through the training, epoch by epoch: what the network gets wrong, what its first layer looks at (each "
+        "unit has 784 weights, one per pixel), and how its layers are doing."
     )
     _machine(state, chosen)
     failures(chosen.config, chosen.epochs, chosen.view.halted)
@@ -50,18 +51,21 @@ def _machine(state: LinkState, chosen: Selected) -> None:
     _numbers(epoch, chosen)
     left, right = st.columns(2, gap="medium")
     with left:
-        _curve(chosen.epochs, "loss", "Loss", "mean cross-entropy (nats)", ".4f", at)
-        _curve(chosen.epochs, "accuracy", "Accuracy", "share of right answers", ".2%", at)
+        _curve(chosen.epochs, "loss", "Loss", "nats", ".4f", at)
     with right:
+        _curve(chosen.epochs, "accuracy", "Accuracy", "share right", ".2%", at)
+    left, right = st.columns(2, gap="medium")
+    with left:
         confusion_heat_map(
             epoch.confusion,
             title="Test part at this epoch",
             key="time.confusion",
             selectable=False,
-            height=420,
+            height=400,
             alt="Confusion matrix of the test part at the chosen epoch",
         )
-    _weights(chosen, at)
+    with right:
+        _weights(state, chosen, at)
     _layers(chosen, at)
     state.sync()
 
@@ -97,46 +101,69 @@ def _curve(epochs: Sequence[ScratchEpoch], name: str, title: str, unit: str, for
         y_title=unit,
         y_format=form,
         cursor=at,
-        height=190,
+        height=250,
         key=f"time.{name}",
     )
 
 
-def _weights(chosen: Selected, at: int) -> None:
-    """The first layer's weights at this epoch, all on the scale of the newest epoch, so that growth is seen."""
-    picture = weights_picture(chosen, chosen.view.id, at, chosen.last.epoch)
+def _weights(state: LinkState, chosen: Selected, at: int) -> None:
+    """The first layer at this epoch, all on the scale of the newest epoch, so that growth is seen."""
+    st.segmented_control(
+        "First layer",
+        list(SHOWN),
+        format_func=SHOWN.__getitem__,
+        key=state.key("shown"),
+        required=True,
+    )
+    shown = state["shown"]
+    picture = weights_picture(chosen, chosen.view.id, at, chosen.last.epoch, shown == "change")
     if picture is None:
         st.caption("The weights of this epoch are not kept.")
         return
-    png, kept, shown, units = picture
-    where = f"at epoch {kept}" + ("" if kept == at else f", the kept one nearest to {at}")
+    png, kept, count, units = picture
+    where = f"after epoch {kept}" + ("" if kept == at else f", the kept one nearest to {at}")
     show_png(
         png,
-        alt=f"Weights of {shown} units of the first layer as images of 28 by 28 pixels, {where}",
-        caption=f"First-layer weights {where}: {shown} of {units} units. The colour scale is the same at every epoch.",
+        alt=f"{SHOWN[shown]} of {count} units of the first layer as images of 28 by 28 pixels, {where}",
+        width="stretch",
+    )
+    st.caption(
+        f"{SHOWN[shown].capitalize()} {where}: {count} of {units} units, one image each. Blue pixels speak for the "
+        f"unit, orange ones against it; the scale is the same at every epoch."
     )
 
 
 @st.cache_data(show_spinner=False, max_entries=400)
-def weights_picture(_chosen: Selected, run_id: str, at: int, newest: int) -> tuple[bytes, int, int, int] | None:
-    """PNG of the first layer's weights, which epoch they are from, how many units are shown, and of how many."""
-    found = network_at(_chosen.view, at)
+def weights_picture(
+    _chosen: Selected, run_id: str, at: int, newest: int, change: bool
+) -> tuple[bytes, int, int, int] | None:
+    """PNG of the first layer, which epoch it is from, how many units are shown, and of how many."""
+    found = first_layer(_chosen, run_id, at, change)
     if found is None:
         return None
-    kept, network = found
-    weights = network.layers[0].weights.T
-    limit = colour_limit(_chosen, run_id, newest)
-    shown = weights[:UNITS_SHOWN]
-    return weight_grid(shown, columns=16, scale=2, limit=limit), kept, len(shown), len(weights)
+    kept, weights = found
+    shown = weights.T[:UNITS_SHOWN]
+    limit = colour_limit(_chosen, run_id, newest, change)
+    return weight_grid(shown, columns=8, scale=2, limit=limit), kept, len(shown), weights.shape[1]
+
+
+def first_layer(chosen: Selected, run_id: str, at: int, change: bool) -> tuple[int, np.ndarray] | None:
+    """(784, units) weights after an epoch, or what they gained since the start; and which epoch that is."""
+    found = network_at(chosen.view, at)
+    start = network_at(chosen.view, 0) if change else None
+    if found is None or (change and (start is None or start[0] != 0)):
+        return None
+    weights = found[1].layers[0].weights
+    return found[0], weights - start[1].layers[0].weights if start else weights
 
 
 @st.cache_data(show_spinner=False, max_entries=100)
-def colour_limit(_chosen: Selected, run_id: str, newest: int) -> float | None:
+def colour_limit(_chosen: Selected, run_id: str, newest: int, change: bool) -> float | None:
     """The weight that gets full colour: the 99th percentile at the newest epoch."""
-    found = network_at(_chosen.view, newest)
+    found = first_layer(_chosen, run_id, newest, change)
     if found is None:
         return None
-    sizes = np.abs(found[1].layers[0].weights)
+    sizes = np.abs(found[1])
     return float(np.percentile(sizes[np.isfinite(sizes)], 99)) if np.isfinite(sizes).any() else None
 
 
@@ -158,8 +185,8 @@ def _layers(chosen: Selected, at: int) -> None:
     idle = "saturated" if any(name in ("sigmoid", "tanh") for name in chosen.config.activations) else "dead"
     title = {"dead": "Dead units", "saturated": "Saturated outputs"}[idle]
     charts: list[tuple[str, str, str, str, bool, list[str]]] = [
-        ("gradient_norm", "Gradient norm", "length of the gradient", ".3g", True, every),
-        ("weight_norm", "Weight norm", "length of the weights", ".4g", False, every),
+        ("gradient_norm", "Gradient norm", "length", ".3g", True, every),
+        ("weight_norm", "Weight norm", "length", ".4g", False, every),
     ]
     if hidden:
         charts.insert(0, (idle, title, "share of the layer", ".1%", False, hidden))

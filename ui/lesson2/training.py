@@ -29,9 +29,14 @@ def draw(state: LinkState) -> None:
     st.subheader("Choose", anchor=False)
     config = choose.draw(state)
     terms("epoch", "batch", "learning rate", "SGD", "initialisation", "seed", key="train", lead="")
-    st.subheader("Predict, then train", anchor=False)
-    prediction = _predict(config)
-    _start(state, config, prediction)
+    ask, counted = st.columns([3, 2], gap="large")
+    with ask:
+        st.subheader("Predict, then train", anchor=False)
+        prediction = _predict(config)
+        _start(state, config, prediction)
+    with counted:
+        if config is not None:
+            choose.parameters(config)
     _panel(state)
     if config is not None:
         choose.code(config, train, forward, backward)
@@ -41,13 +46,13 @@ def _predict(config: ScratchConfig | None) -> dict[str, Any] | None:
     """What the learner expects, in a number and a reason; None where nothing was said."""
     epochs = config.epochs if config else 25
     st.markdown(
-        "Say what you expect before you look, and why. A wrong guess teaches as much as a right one, as long as you "
-        "compare it with what comes out. Both stay with the run. You may also leave them empty."
+        "Say what you expect, and why, before you look. A wrong guess teaches as much as a right one. "
+        "Both stay with the run; you may leave them empty."
     )
-    left, right = st.columns([1, 2], gap="medium")
+    left, right = st.columns(2, gap="small")
     with left:
         share = text_field(
-            f"Test accuracy after {epochs} epochs, in %",
+            f"Test accuracy after epoch {epochs}, in %",
             key="scratch.predicted",
             read=read_per_cent,
             default=None,
