@@ -19,6 +19,9 @@ from mlcore.runtime.slices import SliceJob, SliceResult, run_slice
 
 # Slices a worker has at once: the one it trains, and the next.
 DEPTH = 2
+# A worker that has not come up after so many seconds is tried again, after a pause.
+STARTUP = 60.0
+PAUSE = 1.0
 # How the system says that somebody else ended a worker (memory ran out, or somebody is testing).
 KILLED = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 
@@ -40,10 +43,11 @@ class Flight:
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """A slot with the slices it has, the one being trained in front."""
+    """A slot with the slices it has, the one being trained in front; it gets none before `not_before`."""
 
     slot: Slot
     flights: list[Flight] = field(default_factory=list)
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,13 @@ class Died:
 
     Attributes:
         killed: somebody else ended it; else it ended by itself, or did not answer.
+        ready: it had come up, so the slice may have to do with it.
     """
 
     flights: list[Flight]
     cause: str
     killed: bool
+    ready: bool
 
 
 class Crew:
@@ -77,12 +83,16 @@ class Crew:
 
     def room(self) -> int | None:
         """How many slices the place with the least to do has; None if all have enough."""
-        least = min(len(place.flights) for place in self.places)
+        least = min((len(place.flights) for place in self._open()), default=DEPTH)
         return least if least < DEPTH else None
+
+    def _open(self) -> list[Place]:
+        now = time.monotonic()
+        return [place for place in self.places if place.not_before <= now]
 
     def place_for(self, kind: str, load: int) -> Place:
         """Of the places with so much to do, one that has trained this kind before: PyTorch is loaded there already."""
-        free = [place for place in self.places if len(place.flights) == load]
+        free = [place for place in self._open() if len(place.flights) == load]
         return next((place for place in free if kind in place.slot.kinds), free[0])
 
     def launch(self, place: Place, run: LiveRun, generation: int, job: SliceJob) -> None:
@@ -115,13 +125,29 @@ class Crew:
                 place.flights[0].head_since = time.monotonic()
             yield Landed(flight, flight.future.result())
         for place in self.places:
-            if place.flights and place.flights[0].head_since < time.monotonic() - timeout:
+            if place.flights and self._silent(place, timeout):
                 yield self._bury(place, f"no answer for {timeout:g} seconds")
 
+    @staticmethod
+    def _silent(place: Place, timeout: float) -> bool:
+        """Whether a slice takes too long; the clock of a worker's first one starts when the worker is up."""
+        since, up_at = place.flights[0].head_since, place.slot.up_at
+        if not up_at:
+            return since < time.monotonic() - max(STARTUP, timeout)
+        return max(since, up_at) < time.monotonic() - timeout
+
     def _bury(self, place: Place, cause: str) -> Died:
+        ready = place.slot.up_at > 0
         flights, place.flights = place.flights, []
         place.slot.restart()
-        return Died(flights, cause, any(name in cause for name in KILLED))
+        if not ready:
+            place.not_before = time.monotonic() + PAUSE
+        return Died(flights, cause, any(name in cause for name in KILLED), ready)
+
+    def start(self) -> None:
+        """Start the workers, so that the first slice need not wait for one."""
+        for place in self.places:
+            place.slot.start()
 
     def pids(self) -> list[int]:
         """The processes that train."""

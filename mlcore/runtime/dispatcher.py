@@ -62,7 +62,7 @@ class Dispatcher:
         self.live: dict[str, LiveRun] = {}
         self._store, self._settings, self._trainers = store, settings, trainers
         self._wake = threading.Event()
-        slots = training_slots(settings)
+        slots = training_slots(settings, tuple(name for name in (trainers["scratch"],) if name.startswith("mlcore.")))
         self._crew = Crew(slots, self.wake)
         self.tasks = Tasks(task_slot(settings, slots), self.wake)
         self._keeper = Keeper(store, self.live, self.lock, notice)
@@ -117,6 +117,7 @@ class Dispatcher:
     # The thread
 
     def _loop(self) -> None:
+        self._crew.start()
         while not self._closing:
             self._wake.wait(timeout=1.0)
             self._wake.clear()
@@ -148,7 +149,7 @@ class Dispatcher:
 
     def _sign_of_life(self) -> None:
         with suppress(StoreUnavailable):
-            if self._store.missing():
+            if self._store.lost():
                 self._keeper.repair()
             self._store.beat()
             self._store.interrupt_orphans()
@@ -241,7 +242,7 @@ class Dispatcher:
                 flight.run.in_flight = False
                 self._remove_leftovers(flight.run)
             run = died.flights[0].run
-            if died.flights[0].generation != run.generation:
+            if died.flights[0].generation != run.generation or not died.ready:
                 return
             run.strikes += 1
             if run.strikes >= (KILLS if died.killed else CRASHES):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from mlcore.runtime.settings import Settings
+from mlcore.runtime.slices import warm
 
 # Set before a worker loads NumPy or PyTorch, whose thread pools are sized when they are loaded.
 ONE_THREAD = dict.fromkeys(
@@ -50,25 +52,39 @@ class Slot:
 
     Two, so that the worker finds the next slice waiting when it has finished one. Only the dispatcher's thread may
     submit: on Linux a worker ends with the thread that started it.
+
+    Attributes:
+        local: whether its worker is a process of ours on this machine.
+        kinds: the kinds of run its worker has trained.
+        up_at: since when its worker answers (monotonic seconds); 0 while it does not.
     """
 
-    def __init__(self, make: Callable[[], Executor], *, local: bool) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Executor], *, local: bool, modules: tuple[str, ...] = ()) -> None:
+        self._make, self._modules = make, modules
         self._executor: Executor | None = None
+        self.up_at = 0.0
         self.local = local
         self.kinds: set[str] = set()
 
+    def start(self) -> Executor:
+        """Start the worker if there is none, and have it import what slices need."""
+        if self._executor is None:
+            executor = self._executor = self._make()
+            executor.submit(warm, *self._modules).add_done_callback(lambda first: self._is_up(executor, first))
+        return self._executor
+
+    def _is_up(self, executor: Executor, first: Future[Any]) -> None:
+        if self._executor is executor and not first.cancelled() and first.exception() is None:
+            self.up_at = time.monotonic()
+
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Queue a call; starts the worker, or a new one in place of one that died."""
-        if self._executor is None:
-            self._executor = self._make()
         try:
-            return self._executor.submit(function, *args)
+            return self.start().submit(function, *args)
         except Exception:
             # A pool that noticed its worker's death by itself refuses further calls.
             self.restart()
-            self._executor = self._make()
-            return self._executor.submit(function, *args)
+            return self.start().submit(function, *args)
 
     def pids(self) -> list[int]:
         """The worker's process; empty if there is none, or if it is not one of ours."""
@@ -76,7 +92,7 @@ class Slot:
 
     def restart(self) -> None:
         """Kill the worker; the next call starts another."""
-        executor, self._executor = self._executor, None
+        executor, self._executor, self.up_at = self._executor, None, 0.0
         self.kinds.clear()
         if executor is None or not self.local:
             return
@@ -88,34 +104,37 @@ class Slot:
             executor.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg]
 
 
-def _loky_pool(nice: int, timeout: float | None) -> Executor:
+def _loky_pool(nice: int) -> Executor:
     from loky import ProcessPoolExecutor
 
     pool: Executor = ProcessPoolExecutor(
-        max_workers=1, timeout=timeout, initializer=prepare_worker, initargs=(nice, os.getpid()), env=ONE_THREAD
+        max_workers=1, initializer=prepare_worker, initargs=(nice, os.getpid()), env=ONE_THREAD
     )
     return pool
 
 
-def training_slots(settings: Settings) -> list[Slot]:
-    """The places where runs train: as many as the settings say, on this machine or on the Dask cluster they name."""
+def training_slots(settings: Settings, modules: tuple[str, ...] = ()) -> list[Slot]:
+    """The places where runs train: as many as the settings say, on this machine or on the Dask cluster they name.
+
+    Args:
+        modules: what a worker imports before its first slice.
+    """
     if settings.dask_address:
         executor, count = _dask(settings.dask_address)
         return [Slot(lambda: executor, local=False) for _ in range(settings.workers or count)]
-    return [Slot(lambda: _loky_pool(settings.nice, None), local=True) for _ in range(settings.worker_count)]
+    return [Slot(lambda: _loky_pool(settings.nice), local=True, modules=modules) for _ in range(settings.worker_count)]
 
 
 def task_slot(settings: Settings, training: list[Slot]) -> Slot:
     """The place for short questions: a worker of its own unless the settings save its memory."""
     if settings.dask_address or not settings.task_worker:
         return training[0]
-    return Slot(lambda: _loky_pool(settings.nice // 2, None), local=True)
+    return Slot(lambda: _loky_pool(settings.nice // 2), local=True)
 
 
 def _dask(address: str) -> tuple[Executor, int]:
-    from distributed import Client
-
-    client = Client(address, timeout=10, set_as_default=False)
+    distributed: Any = importlib.import_module("distributed")
+    client = distributed.Client(address, timeout=10, set_as_default=False)
     threads = sum(client.nthreads().values())
     executor: Executor = client.get_executor(pure=False, retries=0)
     return executor, max(1, threads)

@@ -31,7 +31,7 @@ from mlcore.runtime.store import Store
 from mlcore.runtime.tables import LATEST, START
 from mlcore.runtime.tokens import new_run_id, owner_key, valid_run_id
 from mlcore.runtime.turns import shares
-from mlcore.runtime.views import ACTIVE, IDLE, RunRecord, RunView, view_of
+from mlcore.runtime.views import IDLE, OVER, RunRecord, RunView, view_of
 
 # Tasks that may wait for a worker; more would not be answered while anybody still waits.
 MOST_TASKS = 64
@@ -228,7 +228,7 @@ class Runtime:
 
     def pause(self, owner: str, run_id: str) -> None:
         """Hold a run; what its slice under way brings is kept."""
-        self._steer(owner, run_id, lambda run: run.set("paused") if run.active or run.record.reason else None)
+        self._steer(owner, run_id, lambda run: None if run.record.status in OVER else run.set("paused"))
 
     def resume(self, owner: str, run_id: str) -> None:
         """Let a run that was paused, stopped, interrupted or has failed go on from where it is.
@@ -314,10 +314,10 @@ class Runtime:
         """Bring a run from the store into memory, as this server's."""
         if not self.store.claim(record.id):
             raise UnknownRun
-        if record.status in ACTIVE:
-            # It was another server's; it is this one's now.
-            record.status = "interrupted"
         run = LiveRun(record, self.store.epochs(record.id), known=True)
+        if run.active:
+            # It was another server's; it is this one's now.
+            run.set("interrupted")
         done = record.epoch * record.batches + record.batch
         run.pace = record.seconds / done if done else 0.0
         with self._dispatcher.lock:

@@ -36,6 +36,8 @@ TRIES = 3
 HEARTBEAT_LIMIT = 30.0
 # Runs that were left lying, paused and without a name, may make room after a day.
 ABANDONED_AFTER = 86_400.0
+# How every SQLite file begins.
+SQLITE_HEADER = b"SQLite format 3\0"
 
 # Servers of this very process, by id: told from an earlier process that had the same number.
 _here: set[str] = set()
@@ -101,9 +103,17 @@ class Store:
         is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
         return Path(str(found.database)) if is_file else None
 
-    def missing(self) -> bool:
-        """Whether somebody took the file away."""
-        return self.path is not None and not self.path.exists()
+    def lost(self) -> bool:
+        """Whether the file was taken away or overwritten: SQLite may go on for long before it notices."""
+        if self.path is None:
+            return False
+        try:
+            with self.path.open("rb") as file:
+                return file.read(len(SQLITE_HEADER)) != SQLITE_HEADER
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
 
     def repair(self) -> str:
         """Set a damaged file aside and go on with a new one that has what could be read; a sentence about it.
