@@ -11,8 +11,8 @@ from ui.page import page
 frame = page(
     "Networks A and B",
     icon=":material/compare_arrows:",
-    lead="Two networks learn the same digits for 500 epochs. Watch one thing go on improving that nobody wants, find out "
-    "what dropout and a learning-rate schedule do about it, and check what a course report said.",
+    lead="Two networks learn the same digits for 500 epochs. Watch one thing go on improving that nobody wants, "
+    "find out what dropout and a learning-rate schedule do about it, and check what a course report said.",
 )
 state = restore("networks", parameters())
 st.html(STYLE)
@@ -26,7 +26,7 @@ section = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-SECTIONS[section](state)
+SECTIONS[str(section)](state)
 
 st.divider()
 copy_link_button(state)

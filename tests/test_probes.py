@@ -146,3 +146,19 @@ def test_the_mask_leaves_the_random_state_of_others_alone(images: np.ndarray) ->
 def test_weights_of_another_network_are_refused(network: nn.Sequential, images: np.ndarray) -> None:
     with pytest.raises(ValueError, match="weight1 must have the shape"):
         probes.look_inside((784, 13, 9, 10), weights_of(network), images, LABELS)
+
+
+def test_before_training_is_what_the_seed_draws(images: np.ndarray) -> None:
+    from mlcore.networks.model import initial_parameters
+
+    weights = probes.initial_weights(SIZES, "he", 5)
+    flat = np.concatenate(
+        [np.concatenate([weights[f"weight{i}"].T.ravel(), weights[f"bias{i}"]]) for i in range(1, len(SIZES))]
+    )
+    assert np.array_equal(flat, initial_parameters(SIZES, "he", 5).numpy())
+    trained = {name: 2 * array for name, array in weights.items()}
+    drawn = probes.before_and_after(SIZES, trained, None, "he", 5, images, LABELS)
+    given = probes.before_and_after(SIZES, trained, weights, "he", 99, images, LABELS)
+    assert drawn == given
+    assert drawn["before"] == probes.look_inside(SIZES, weights, images, LABELS)
+    assert drawn["after"]["loss"] != drawn["before"]["loss"]

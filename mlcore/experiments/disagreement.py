@@ -1,7 +1,7 @@
 """Two networks on the same images: where both are wrong, where only one is, and whether the difference can be chance.
 
-`disagreement` sorts the images into four groups; `Disagreement.chance` is McNemar's exact test on those where exactly one
-of the two is right, the only ones that tell two networks apart.
+`disagreement` sorts the images into four groups; `Disagreement.chance` is McNemar's exact test on those where exactly
+one of the two is right, the only ones that tell two networks apart.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Disagreement:
 
     @property
     def chance(self) -> float:
-        """Probability of a split at least as uneven if both networks were equally good (McNemar's exact test, two-sided)."""
+        """Probability of a split at least as uneven between equally good networks (McNemar's exact test, two-sided)."""
         fewer, more = sorted((len(self.only_first_wrong), len(self.only_second_wrong)))
         uneven = fewer + more
         tail = sum(comb(uneven, wins) for wins in range(fewer + 1))
@@ -82,7 +82,8 @@ def explain(result: Disagreement, first: str, second: str) -> str:
     total = sum(len(getattr(result, group)) for group in GROUPS)
     only1, only2 = len(result.only_first_wrong), len(result.only_second_wrong)
     text = (
-        f"Of {total:,} images both get {len(result.both_wrong):,} wrong; {first} alone is wrong on {only1:,}, {second} alone on "
+        f"Of {total:,} images both get {len(result.both_wrong):,} wrong; {first} alone is wrong on {only1:,}, "
+        f"{second} alone on "
         f"{only2:,}. "
     )
     if not only1 + only2:
@@ -92,8 +93,8 @@ def explain(result: Disagreement, first: str, second: str) -> str:
     if chance < 0.05:
         better = first if only1 < only2 else second
         return (
-            text
-            + f"If they were equally good, a split this uneven would come up with probability {probability}: {better} is better."
+            text + f"If they were equally good, a split this uneven would come up with probability {probability}: "
+            f"{better} is better."
         )
     return (
         text

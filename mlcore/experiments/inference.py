@@ -1,7 +1,7 @@
-"""Asking a trained network: the forward pass of report R2's networks in NumPy, so that a page can answer without PyTorch.
+"""Asking a trained network: the forward pass of report R2's networks in NumPy, so a page can do without PyTorch.
 
-`predict_probabilities` takes weights as they are recorded (`weight1`, `bias1`, …) and pixels as they are stored, and gives
-each image's ten probabilities.
+`predict_probabilities` takes weights as they are recorded (`weight1`, `bias1`, …) and pixels as they are stored, and
+gives each image's ten probabilities.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Overfitting in words: rules that read a run's curves and say what happened, quoting the numbers they saw.
 
 A rule looks at one finished or unfinished run (`RULES`) or at two of the same network (`COMPARISONS`) and returns a
-sentence, or `None` when its case is not there. `describe` and `compare` ask every rule in turn; nothing is ever said that
-the curves do not show.
+sentence, or `None` when its case is not there. `describe` and `compare` ask every rule in turn; nothing is ever said
+that the curves do not show.
 """
 
 from __future__ import annotations

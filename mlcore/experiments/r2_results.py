@@ -1,6 +1,6 @@
-"""The report's table of Networks A and B, with our recorded runs beside it: per cell its figure, ours, and the difference.
+"""The report's table of Networks A and B, with our recorded runs beside it: per cell report, ours, difference.
 
-`result_rows(recorded_networks())` gives one row for each recorded run, also for the variants that the report does not have;
+`result_rows(recorded_networks())` gives one row for each recorded run, also for variants that the report does not have;
 `in_words` says where ours differs by more than chance. Everything is computed from the recorded epochs.
 """
 
@@ -13,11 +13,10 @@ from mlcore.experiments.comparison import Verdict, compare_shares
 from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.reports import R2_EXPERIMENTS, R2_IMAGES, R2Experiment
 
-# The report's experiment 2 is two things: what it says it ran, and what its code ran. Both are held against its figures.
+# The report's experiment 2 is two things: what it says it ran, and what its code ran. Both are held against it.
 EXPERIMENT_OF: Mapping[str, int] = {"baseline": 1, "dropout-as-run": 2, "dropout-step": 2}
 SPREAD_EPOCHS = 50
-"""A loss has no interval in the report; ours wobbles from epoch to epoch, and this many last epochs show by how "
-"much."""
+"""A loss has no interval in the report; ours wobbles, and this many last epochs show by how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def in_words(rows: list[ResultRow]) -> list[str]:
 
 
 def second_experiment(rows: list[ResultRow]) -> list[str]:
-    """Which of the two readings of the report's experiment 2 fits its figures: its text, or its code; one line a network."""
+    """Which reading of the report's experiment 2 fits its figures, its text or its code; one line a network."""
     lines = []
     by_name = {row.name: row for row in rows}
     for network in ("A", "B"):
@@ -174,7 +173,8 @@ def second_experiment(rows: list[ResultRow]) -> list[str]:
         near = min(distance, key=lambda reading: distance[reading])
         far = max(distance, key=lambda reading: distance[reading])
         lines.append(
-            f"**Experiment 2 on network {network}**: the report's accuracies are {distance[near]:.1f} points from our run "
+            f"**Experiment 2 on network {network}**: the report's accuracies are {distance[near]:.1f} points from "
+            "our run "
             f"{near} and {distance[far]:.1f} points from our run {far}, on average over validation and test."
         )
     return lines

@@ -1,7 +1,7 @@
 """Honest selection: the best epoch is chosen on the validation images, so it must be judged on images that had no say.
 
-`select` finds the epoch and puts its accuracy on both parts beside the last epoch's, each with a 95 % interval; `explain`
-says in words what that is worth.
+`select` finds the epoch and puts its accuracy on both parts beside the last epoch's, each with a 95 % interval;
+`explain` says in words what that is worth.
 """
 
 from __future__ import annotations
@@ -84,9 +84,11 @@ def explain(selection: Selection) -> str:
     """What choosing was worth, in words, with the numbers of this run."""
     best, last = selection.best, selection.last
     text = (
-        f"Epoch {best.epoch} was chosen because {percent_text(best.validation_accuracy)} of the validation images are right "
+        f"Epoch {best.epoch} was chosen because {percent_text(best.validation_accuracy)} of the validation images "
+        "are right "
         f"there, the most of all epochs. That figure flatters: the images that chose the epoch also judged it. On the "
-        f"{selection.test_images:,} test images, which had no say, the same weights have {percent_text(best.test_accuracy)} "
+        f"{selection.test_images:,} test images, which had no say, the same weights have "
+        f"{percent_text(best.test_accuracy)} "
         f"(95 % interval {percent_text(best.test_interval[0])} to {percent_text(best.test_interval[1])}). "
     )
     if best.epoch == last.epoch:

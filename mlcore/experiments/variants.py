@@ -1,7 +1,7 @@
 """What a change did to a run, in words: two runs of one network, compared by rules at the last epoch both have.
 
-Each rule of `COMPARISONS` reads the curves of a run and of its variant and returns a sentence with the numbers it saw, or
-`None`; `compare` asks all of them. The variant is named by what its config changes (`changes_text`).
+Each rule of `COMPARISONS` reads the curves of a run and of its variant and returns a sentence with the numbers it saw,
+or `None`; `compare` asks all of them. The variant is named by what its config changes (`changes_text`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def gap_changed(base: Curves, other: Curves) -> str | None:
     word = "narrower" if theirs < ours else "wider"
     ratio = max(ours, theirs) / min(ours, theirs)
     return (
-        f"At epoch {other.epoch[-1]:.0f} the gap between validation and training loss (evaluation mode) is {loss_text(theirs)} "
+        f"At epoch {other.epoch[-1]:.0f} the gap between validation and training loss (evaluation mode) is "
+        f"{loss_text(theirs)} "
         f"with {other.name} and {loss_text(ours)} with {base.name}: {times_text(ratio)} {word}."
     )
 
@@ -42,12 +43,14 @@ def turning_moved(base: Curves, other: Curves) -> str | None:
     """The validation loss turns in one run only, or at another epoch."""
     if base.turned and not other.turned:
         return (
-            f"With {base.name} validation loss turned at epoch {base.epoch[base.lowest]:.0f}; with {other.name} it had not "
+            f"With {base.name} validation loss turned at epoch {base.epoch[base.lowest]:.0f}; with {other.name} it "
+            "had not "
             f"turned by epoch {other.epoch[-1]:.0f}."
         )
     if other.turned and not base.turned:
         return (
-            f"With {other.name} validation loss turned at epoch {other.epoch[other.lowest]:.0f}; with {base.name} it had not "
+            f"With {other.name} validation loss turned at epoch {other.epoch[other.lowest]:.0f}; with {base.name} it "
+            "had not "
             f"turned by epoch {base.epoch[-1]:.0f}."
         )
     here, there = base.epoch[base.lowest], other.epoch[other.lowest]
@@ -94,7 +97,8 @@ def learns_slower(base: Curves, other: Curves) -> str | None:
     if there < max(1.5 * here, here + 2):
         return None
     return (
-        f"Where it costs: {other.name} learns more slowly. {100 * reached[0]:.0f} % of the validation images are first right "
+        f"Where it costs: {other.name} learns more slowly. {100 * reached[0]:.0f} % of the validation images are "
+        "first right "
         f"at epoch {there:.0f}, with {base.name} at epoch {here:.0f}."
     )
 
@@ -105,23 +109,27 @@ def fit_worsened(base: Curves, other: Curves) -> str | None:
     if ours - theirs < 0.002:
         return None
     return (
-        f"The training images are learned less well: {percent_text(theirs)} of them right at the end with {other.name}, "
-        f"{percent_text(ours)} with {base.name}. For a regulariser that is the price; for a schedule, a sign that the rate fell "
+        f"The training images are learned less well: {percent_text(theirs)} of them right at the end with "
+        f"{other.name}, "
+        f"{percent_text(ours)} with {base.name}. For a regulariser that is the price; for a schedule, a sign that "
+        "the rate fell "
         "too soon."
     )
 
 
 def frozen(base: Curves, other: Curves) -> str | None:
-    """The schedule has cut the variant's rate to a thousandth; what is different from there on is only that it stopped."""
+    """The schedule has cut the variant's rate to a thousandth: from there on it only stands still."""
     small = other.learning_rate <= 1e-3 * other.learning_rate[0] * (1 + 1e-9)
     if not small[-1] or base.learning_rate[-1] < base.learning_rate[0]:
         return None
     since = int(np.argmax(small))
     return (
-        f"From epoch {other.epoch[since]:.0f} on, the schedule leaves {other.name} a rate of {other.learning_rate[since]:.0e} or "
+        f"From epoch {other.epoch[since]:.0f} on, the schedule leaves {other.name} a rate of "
+        f"{other.learning_rate[since]:.0e} or "
         f"less: its training accuracy moved from {percent_text(float(other.train_accuracy_eval[since]))} there to "
         f"{percent_text(other.at_end(other.train_accuracy_eval))}, while with {base.name} it went from "
-        f"{percent_text(float(base.train_accuracy_eval[since]))} to {percent_text(base.at_end(base.train_accuracy_eval))}."
+        f"{percent_text(float(base.train_accuracy_eval[since]))} to "
+        f"{percent_text(base.at_end(base.train_accuracy_eval))}."
     )
 
 
@@ -149,7 +157,7 @@ COMPARISONS: dict[str, Callable[[Curves, Curves], str | None]] = {
 
 
 def compare(base: Curves, other: Curves) -> list[Finding]:
-    """What differs between two runs of one network, both cut to the epochs they share, in the order of `COMPARISONS`."""
+    """What differs between two runs of one network, at the epochs they share, in the order of `COMPARISONS`."""
     shared = min(len(base), len(other))
     if shared < 3:
         return [Finding("too_short", f"The two runs share {shared} epochs; three are needed to compare them.")]

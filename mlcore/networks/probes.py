@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mlcore.networks.model import build
+from mlcore.networks.model import build, initial_parameters, layer_views
 from mlcore.networks.step import normalise
 
 BINS = 40
@@ -64,7 +64,7 @@ def watch(module: nn.Module) -> Iterator[Watched]:
 
 
 def histogram(values: npt.NDArray[np.floating], bins: int = BINS) -> dict[str, list[float]]:
-    """Counts of `values` in equal bins from the 0.1th to the 99.9th percentile; what lies beyond counts in the end bins.
+    """Counts of `values` in equal bins from the 0.1th to the 99.9th percentile; what lies beyond is in the end bins.
 
     Returns:
         {"edges": bins + 1 numbers, "counts": bins numbers}; both empty where there is no value.
@@ -100,6 +100,42 @@ def module_of(sizes: Sequence[int], weights: Mapping[str, npt.NDArray[Any]], dro
     return module
 
 
+def before_and_after(
+    sizes: Sequence[int],
+    after: Mapping[str, npt.NDArray[Any]],
+    before: Mapping[str, npt.NDArray[Any]] | None,
+    initializer: str,
+    seed: int,
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    dropout: float = 0.0,
+    mask_seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """`look_inside` of a network before its first update and as it is now, on the same images: {"before", "after"}.
+
+    Args:
+        after: the weights as they are now, as `module_of` wants them.
+        before: those it started with; None to draw them again from `initializer` and `seed`, which gives the same.
+
+    Raises:
+        ValueError: the weights do not fit the sizes.
+    """
+    start = initial_weights(sizes, initializer, seed) if before is None else before
+    return {
+        "before": look_inside(sizes, start, images, labels, dropout, mask_seed),
+        "after": look_inside(sizes, after, images, labels, dropout, mask_seed),
+    }
+
+
+def initial_weights(sizes: Sequence[int], initializer: str, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """The weights that a run with this initializer and seed starts from, named as `module_of` wants them."""
+    views = layer_views(initial_parameters(sizes, initializer, seed), sizes)
+    named: dict[str, npt.NDArray[Any]] = {}
+    for number, (weight, bias) in enumerate(views, start=1):
+        named[f"weight{number}"], named[f"bias{number}"] = weight.T.numpy(), bias.numpy()
+    return named
+
+
 def _pass(module: nn.Sequential, images: Tensor, labels: Tensor) -> tuple[Watched, Tensor]:
     """One forward and backward pass under the hooks; the loss is summed, so each image's gradient is its own."""
     # An input that wants a gradient lets the first layer's backward hook fire like every other.
@@ -108,7 +144,7 @@ def _pass(module: nn.Sequential, images: Tensor, labels: Tensor) -> tuple[Watche
     with watch(module) as seen:
         logits = module(images)
         loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
-        loss.backward()
+        torch.autograd.backward(loss)
     return seen, loss.detach() / len(labels)
 
 
@@ -192,7 +228,7 @@ def _masks(module: nn.Sequential, image: Tensor, label: Tensor, dropout: float, 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         seen, _ = _pass(module, image, label)
-    masks = []
+    masks: list[dict[str, Any]] = []
     for name, layer in module.named_children():
         if not isinstance(layer, nn.Dropout):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ui.lesson3 import recorded, report, train
+from ui.lesson3 import findings, inside, recorded, report, train, versus
 from ui.links import LinkState
 
 STYLE = Path(__file__).parent / "style.css"
@@ -13,4 +13,7 @@ SECTIONS: Mapping[str, Callable[[LinkState], None]] = {
     "recorded": recorded.draw,
     "report": report.draw,
     "train": train.draw,
+    "findings": findings.draw,
+    "inside": inside.draw,
+    "versus": versus.draw,
 }

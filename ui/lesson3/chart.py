@@ -63,7 +63,7 @@ def runs_chart(
         "cursor": pa.table({"at": pa.array([] if cursor is None else [float(cursor)], pa.float64())}),
     }
     filled: Any = {**spec, "datasets": datasets}
-    st.vega_lite_chart(filled, key=key, alt=alt)  # type: ignore[call-arg]
+    st.vega_lite_chart(filled, key=key, alt=alt)
 
 
 def _marks(rows: pd.DataFrame) -> pd.Series:
@@ -124,7 +124,12 @@ def _spec(
     ]
     base = alt.Chart(alt.NamedData("lines"))
     near = alt.selection_point(
-        name="near", nearest=True, on="pointermove", clear="pointerout", fields=["epoch", "run", "quantity"], empty=False
+        name="near",
+        nearest=True,
+        on="pointermove",
+        clear="pointerout",
+        fields=["epoch", "run", "quantity"],
+        empty=False,
     )
     layers = [
         base.mark_line(strokeWidth=1.8).encode(x=x, y=y, color=colour, strokeDash=dash),

@@ -1,5 +1,4 @@
-"""The chooser of curves and their chart: losses, error rates, scores or the learning rate, by epoch or by time "
-"(L3.4)."""
+"""The chooser of curves and their chart: losses, error rates, scores or the rate, by epoch or by time (L3.4)."""
 
 from __future__ import annotations
 
@@ -68,7 +67,7 @@ def _scores(state: LinkState) -> list[Quantity]:
             ["weighted", "macro"],
             key=state.key("average"),
             required=True,
-            help="Weighted: each digit counts as often as it occurs, as in the report. Macro: every digit counts the same.",
+            help="Weighted: a digit counts as often as it occurs, as in the report. Macro: all digits count the same.",
         )
     ending = "" if average == "weighted" else "_macro"
     return [

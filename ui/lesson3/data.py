@@ -117,7 +117,7 @@ def best_source() -> str:
 
 
 def thin(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """At most about `most` of the epochs: the first ones, evenly spread later ones, the lowest validation loss, the last.
+    """At most about `most` of the epochs: the first ones, evenly spread later ones, the lowest loss, the last.
 
     What is left out is not drawn; what is drawn is exact.
     """

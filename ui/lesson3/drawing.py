@@ -1,6 +1,6 @@
 """A fully connected network drawn to scale: a bar as wide as its layer, between two bars the weights that join them.
 
-All networks share one scale, so A and B can be compared by eye. The drawing is inline SVG in the page's own text colour,
+All networks share one scale, so A and B can be compared by eye. The drawing is inline SVG in the page's text colour,
 so it is right in both themes.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from itertools import pairwise
 
 import streamlit as st
 
@@ -20,7 +21,9 @@ WIDEST = 784
 BAR, GAP, TOP = 9, 58, 12
 
 # `st.html` and `st.markdown` take SVG out of what they are given; a component may hold it.
-_JS = "export default function ({ data, parentElement }) { parentElement.querySelector('.place').innerHTML = data.svg; }"
+_JS = (
+    "export default function ({ data, parentElement }) { parentElement.querySelector('.place').innerHTML = data.svg; }"
+)
 _CSS = ".place { color: var(--st-text-color); font-family: var(--st-font); }"
 _component = st.components.v2.component("backprop_lab_network", html='<div class="place"></div>', css=_CSS, js=_JS)
 
@@ -43,7 +46,7 @@ def network_svg(name: str, sizes: Sequence[int], *, dropout: float = 0.0, colour
     centre = LEFT + (WIDTH - LEFT - RIGHT) / 2
     total = parameter_count(sizes)
     parts = []
-    for index, (inputs, units) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (inputs, units) in enumerate(pairwise(sizes)):
         top = TOP + index * (BAR + GAP) + BAR
         count = (inputs + 1) * units
         parts.append(_weights(centre, top, inputs * scale, units * scale, count / total, colour))
@@ -99,7 +102,8 @@ def _layer(centre: float, top: float, index: int, layers: int, units: int, scale
     else:
         kind = f"ReLU, drop {dropout:g}" if dropout else "ReLU"
     return (
-        f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{BAR}" rx="1.5" fill="currentColor"/>'
+        f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{BAR}" rx="1.5" '
+        'fill="currentColor"/>'
         f'<text x="0" y="{top + BAR + 1:.1f}" font-size="15" font-weight="600" fill="currentColor">{units}</text>'
         f'<text x="0" y="{top + BAR + 16:.1f}" font-size="12" fill="currentColor" opacity="0.75">{kind}</text>'
     )

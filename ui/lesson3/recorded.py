@@ -20,6 +20,7 @@ from ui.lesson3.findings_list import findings_html
 from ui.links import LinkState
 from ui.terms import terms, word
 
+
 def draw(state: LinkState) -> None:
     """The whole section."""
     runs = recorded_series()

@@ -22,7 +22,8 @@ from ui.terms import terms
 
 # The source of the state-of-the-art line.
 SOURCE = (
-    "An, Lee, Park, Yang and So, *An Ensemble of Simple Convolutional Neural Network Models for MNIST Digit Recognition*, "
+    "An, Lee, Park, Yang and So, *An Ensemble of Simple Convolutional Neural Network Models for MNIST Digit "
+    "Recognition*, "
     "arXiv:2008.10400 (2020): up to 99.87 % by a vote of convolutional networks, 99.91 % by an ensemble of ensembles"
 )
 SHOWN = (
@@ -52,8 +53,10 @@ def draw(state: LinkState) -> None:
         return
     rows = result_rows(runs)
     st.markdown(
-        "Each cell has our figure first, then the report's, then ours minus the report's with a 95 % interval for two accuracies "
-        "on that many images. Underlined: more than chance explains. The report's experiment 2 is held against two of our runs, "
+        "Each cell has our figure first, then the report's, then ours minus the report's with a 95 % interval for "
+        "two accuracies "
+        "on that many images. Underlined: more than chance explains. The report's experiment 2 is held against two "
+        "of our runs, "
         "because what its text describes is not what its code did (section 4)."
     )
     st.html(table_html(rows))
@@ -63,7 +66,8 @@ def draw(state: LinkState) -> None:
         st.markdown("\n".join(f"- {R2_NOTES[name]}" for name in ("start", "dropout", "schedule", "selection")))
         st.markdown(
             f"A loss has no interval in the report. Ours is followed by its lowest and highest value over the last "
-            f"{SPREAD_EPOCHS} epochs. The report prints one number for accuracy, precision, recall and F1; ours are in the table."
+            f"{SPREAD_EPOCHS} epochs. The report prints one number for accuracy, precision, recall and F1; ours are "
+            "in the table."
         )
     terms("precision", "recall", "F1", "Wilson interval", key="report")
     _how_made(state, runs)
@@ -86,9 +90,8 @@ def _row_html(row: ResultRow) -> str:
     held = f"report's experiment {row.experiment}" if row.experiment else "not in the report"
     length = f"{row.epochs} epochs" if row.epochs == row.planned else f"epoch {row.epochs} of {row.planned} so far"
     cells = "".join(f"<td>{_cell_html(row.cell(measure))}</td>" for measure in SHOWN)
-    return (
-        f'<tr><th scope="row">{html.escape(row.title)}<br><small>{held}</small><br><small>{length}</small></th>{cells}</tr>'
-    )
+    head = f"{html.escape(row.title)}<br><small>{held}</small><br><small>{length}</small>"
+    return f'<tr><th scope="row">{head}</th>{cells}</tr>'
 
 
 def _cell_html(cell: Cell) -> str:
@@ -150,11 +153,17 @@ def _how_made(state: LinkState, runs: dict[str, Any]) -> None:
         machine = summary.get("machine", "")
         versions = summary.get("versions", {})
         st.markdown(
-            f"{summary.get('epochs', len(runs[name].epochs))} epochs in {summary.get('seconds', 0) / 60:.1f} minutes of training "
+            f"{summary.get('epochs', len(runs[name].epochs))} epochs in {summary.get('seconds', 0) / 60:.1f} minutes "
+            "of training "
             f"({summary.get('cpu_seconds', 0) / 60:.1f} minutes of processor time, evaluation included)."
         )
         st.json(
-            {"config": summary.get("config"), "machine": machine, "versions": versions, "data": summary.get("data_hash")},
+            {
+                "config": summary.get("config"),
+                "machine": machine,
+                "versions": versions,
+                "data": summary.get("data_hash"),
+            },
             expanded=1,
         )
 
@@ -164,8 +173,10 @@ def _state_of_the_art(rows: list[ResultRow]) -> None:
     st.header("How good is that?", anchor=False)
     low, high = STATE_OF_THE_ART
     st.markdown(
-        f"The best networks for these digits reach about {100 * low:.1f} to {100 * high:.1f} % ({SOURCE}). They are convolutional: "
-        "they look at small patches of the image, not at 784 unrelated numbers. A plain network of the size of A or B reaches "
+        f"The best networks for these digits reach about {100 * low:.1f} to {100 * high:.1f} % ({SOURCE}). They are "
+        "convolutional: "
+        "they look at small patches of the image, not at 784 unrelated numbers. A plain network of the size of A or "
+        "B reaches "
         f"{100 * PLAIN_NETWORK_BEST[0]:.0f} to {100 * PLAIN_NETWORK_BEST[1]:.1f} %."
     )
     points: list[dict[str, Any]] = []
@@ -174,7 +185,9 @@ def _state_of_the_art(rows: list[ResultRow]) -> None:
         for whose, share in (("ours", row.cell("test accuracy").ours), ("report", row.cell("test accuracy").report)):
             if share is not None:
                 interval = wilson_interval(round(share * images), images)
-                points.append({"run": row.title, "whose": whose, "accuracy": share, "low": interval.low, "high": interval.high})
+                points.append(
+                    {"run": row.title, "whose": whose, "accuracy": share, "low": interval.low, "high": interval.high}
+                )
     table = pd.DataFrame(points)
     floor = int(200 * table["low"].min()) / 200
     spec = _interval_spec(tuple(row.title for row in rows), floor)
@@ -183,7 +196,9 @@ def _state_of_the_art(rows: list[ResultRow]) -> None:
         "levels": pa.table({"level": [low], "label": [f"state of the art, about {100 * low:.1f} %"]}),
     }
     filled: Any = {**spec, "datasets": data}
-    st.vega_lite_chart(filled, key="art", alt="Test accuracy of each run as a point with its 95 % interval, beside the report's.")
+    st.vega_lite_chart(
+        filled, key="art", alt="Test accuracy of each run as a point with its 95 % interval, beside the report's."
+    )
     table_twin(table, key="art_table", file_name="test_accuracy.csv")
 
 
@@ -226,10 +241,12 @@ def _interval_spec(names: tuple[str, ...], floor: float) -> dict[str, Any]:
         base.mark_point(size=70, filled=True, opacity=1).encode(
             x=x, y=y, yOffset=offset, color=colour, shape=shape, tooltip=tooltip
         ),
-        alt.Chart(alt.NamedData("levels")).mark_rule(strokeDash=[3, 3], color="#888888").encode(
-            x=alt.X(field="level", type="quantitative")
-        ),
-        alt.Chart(alt.NamedData("levels")).mark_text(align="right", dx=-5, dy=8, color="#888888", fontSize=12).encode(
+        alt.Chart(alt.NamedData("levels"))
+        .mark_rule(strokeDash=[3, 3], color="#888888")
+        .encode(x=alt.X(field="level", type="quantitative")),
+        alt.Chart(alt.NamedData("levels"))
+        .mark_text(align="right", dx=-5, dy=8, color="#888888", fontSize=12)
+        .encode(
             x=alt.X(field="level", type="quantitative"), y=alt.value(0), text=alt.Text(field="label", type="nominal")
         ),
     ).properties(
@@ -257,7 +274,8 @@ def _time(rows: list[ResultRow]) -> None:
     st.markdown(
         "Seconds of training an epoch, evaluation apart: the time below which a tenth of the recorded epochs stayed, "
         "because the machine had other work as well. The report's times are its seconds "
-        "for 500 epochs divided by 500. Its code fetches the images one at a time and shuffles them through a loader; ours keeps "
+        "for 500 epochs divided by 500. Its code fetches the images one at a time and shuffles them through a "
+        "loader; ours keeps "
         "them in one array and takes a batch at once. For networks this small that matters more than the GPU."
     )
     bar_chart(

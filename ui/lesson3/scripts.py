@@ -31,7 +31,7 @@ for name, hidden in HIDDEN.items():
 
 def overfitting(name: str) -> str:
     """Finds the turning point and the gap of a recorded run."""
-    return f'''"""Where the validation loss of a recorded run turned, and how the gap grew. Run it in the project's folder."""
+    return f'''"""Where the validation loss of a recorded run turned. Run it in the project's folder."""
 
 import pandas as pd
 
@@ -47,7 +47,7 @@ print(f"gap then {{gap[low]:.4f}}, at the end {{gap.iloc[-1]:.4f}}")
 
 def selection(name: str) -> str:
     """Chooses the best epoch of a recorded run and judges it on the test images."""
-    return f'''"""The best epoch is chosen on the validation images and judged on others. Run it in the project's folder."""
+    return f'''"""The best epoch is chosen on validation images and judged on others. Run it in the project's folder."""
 
 import math
 
@@ -213,7 +213,7 @@ print("only {first}:", (wrong1 & ~wrong2).sum(), "only {second}:", (~wrong1 & wr
 
 def inside(name: str) -> str:
     """Hooks on a recorded network: what each layer passes on, and how large a gradient comes back."""
-    return f'''"""Hooks: look at every layer while the network works, then take them off. Run it in the project's folder."""
+    return f'''"""Hooks: look at every layer while the network works. Run it in the project's folder."""
 
 import torch
 from safetensors.torch import load_file

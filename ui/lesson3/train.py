@@ -1,4 +1,4 @@
-"""Section 3: train variants of one network from the same weights on the same batches, over the recorded curves (L3.3)."""
+"""Section 3: variants of one network from the same weights on the same batches, over recorded curves (L3.3)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def draw(state: LinkState) -> None:
     """The whole section."""
     st.header("Train the variants side by side", anchor=False)
     st.markdown(
-        "Choose a network and which variants of it to train. All of them start from the same weights and see the same batches "
+        "Choose a network and which variants of it to train. All of them start from the same weights and see the "
+        "same batches "
         "in the same order, so what comes out differently comes from the variant."
     )
     _presets(state)
@@ -105,7 +106,9 @@ def _form(state: LinkState) -> None:
             key=state.key("variants"),
         )
     if state["source"] == "mnist" and "mnist" not in available_sources():
-        st.caption("Full MNIST is not on this machine: `python -m mlcore data download` gets it. The sample always works.")
+        st.caption(
+            "Full MNIST is not on this machine: `python -m mlcore data download` gets it. The sample always works."
+        )
     if state["architecture"] == "custom":
         field("hidden", "Hidden layers", "Units of each, with commas: `128, 64`. Up to five.")
     first, second, third, fourth = st.columns(4, gap="medium")
@@ -116,7 +119,9 @@ def _form(state: LinkState) -> None:
         field("epochs", "Epochs", "Times through all training images. The report: 500.")
         field("seed", "Seed", "Fixes the weights, the split, the order of the batches and dropout's masks.")
     with third:
-        field("dropout", "Dropout", "Where a variant has it: the share of hidden activations set to 0. The report: 0.3.")
+        field(
+            "dropout", "Dropout", "Where a variant has it: the share of hidden activations set to 0. The report: 0.3."
+        )
         st.selectbox(
             "Initial weights", list(INITIALIZERS), format_func=INITIALIZERS.__getitem__, key=state.key("initializer")
         )
@@ -143,7 +148,8 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
         config = variants[0].config
         sizes = PART_SIZES[config.source]
         st.caption(
-            f"{' → '.join(map(str, config.sizes))}, {parameter_count(config.sizes):,} parameters; {sizes[0]:,} training, "
+            f"{' → '.join(map(str, config.sizes))}, {parameter_count(config.sizes):,} parameters; {sizes[0]:,} "
+            "training, "
             f"{sizes[1]:,} validation and {sizes[2]:,} test images; {len(variants)} "
             f"{'run' if len(variants) == 1 else 'runs'} of {config.epochs} epochs."
         )
@@ -167,12 +173,12 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
 
 
 def start_group(configs: Sequence[NetworkConfig], prediction: object = None) -> str:
-    """Submit runs under a new group's name; that name, or "" with a sentence on the page where a limit is in the way."""
+    """Submit runs under a new group's name; that name, or "" and a sentence where a limit is in the way."""
     group = secrets.token_hex(6)
     started: list[str] = []
     try:
         for config in configs:
-            started.append(runtime().submit(owner(), config, prediction=prediction, group=group))
+            started += [runtime().submit(owner(), config, prediction=prediction, group=group)]
     except (LimitReached, StoreUnavailable, ValueError) as problem:
         for run_id in started:
             runtime().delete(owner(), run_id)
@@ -185,9 +191,7 @@ def group_views(group: str) -> list[RunView]:
     """The runs of a group, first submitted first."""
     if not group:
         return []
-    return sorted(
-        (view for view in runtime().runs(owner()) if view.group == group), key=lambda view: view.created
-    )
+    return sorted((view for view in runtime().runs(owner()) if view.group == group), key=lambda view: view.created)
 
 
 def label_of(view: RunView) -> str:
@@ -289,7 +293,8 @@ def _guess(views: Sequence[RunView], mine: Sequence[Series]) -> None:
     ends = {series.label: float(series.table["validation_loss"].iloc[-1]) for series in mine}
     lowest = min(ends, key=lambda label: ends[label])
     outcome = "; ".join(f"{label}: {value:.4f}" for label, value in ends.items())
-    expected = (views[0].prediction or {}).get("lowest") if isinstance(views[0].prediction, dict) else ""
+    given = views[0].prediction
+    expected = str(given.get("lowest", "")) if isinstance(given, dict) else ""
     told = f"Validation loss at the end: {outcome}. "
     if len(mine) > 1:
         told += f"The lowest is **{lowest}**"

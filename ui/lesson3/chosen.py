@@ -1,0 +1,95 @@
+"""The network that a section looks into or compares: recorded, or one of the visitor's own, by one name in the link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.inference import predict_probabilities
+from mlcore.experiments.recorded import RecordedRun
+from mlcore.experiments.recording import named_weights
+from mlcore.runtime import RunView
+from ui.lesson3.data import digits_of, recorded, split_of
+from ui.lesson3.state import called
+from ui.links import LinkState
+from ui.runs import owner, runtime
+
+MOST_OWN = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A network with weights.
+
+    Attributes:
+        id: name of a recorded run, or id of one of the visitor's.
+        label: what it is called in a list, with where it comes from.
+        short: what it is called in a sentence.
+        epoch: how many epochs its weights have had.
+        own: the visitor's run, if it is one.
+        recorded: the recorded run, if it is one.
+    """
+
+    id: str
+    label: str
+    short: str
+    config: NetworkConfig
+    epoch: int
+    own: RunView | None = None
+    recorded: RecordedRun | None = None
+
+    def weights(self, start: bool = False) -> dict[str, NDArray[Any]] | None:
+        """The weights now, or those at the start; None where they are not kept."""
+        if self.recorded is not None:
+            return None if start else dict(self.recorded.weights("last"))
+        checkpoint = runtime().checkpoint(owner(), self.id, 0 if start else None)
+        return None if checkpoint is None else named_weights(checkpoint.arrays["parameters"], self.config.sizes)
+
+
+def networks() -> dict[str, Chosen]:
+    """Every network that may be chosen: the recorded ones, then the visitor's own, newest first."""
+    found: dict[str, Chosen] = {}
+    for name, run in recorded().items():
+        found[name] = Chosen(
+            name, f"recorded: {run.title}", run.title, run.config, int(run.epochs["epoch"].iloc[-1]), recorded=run
+        )
+    own = [view for view in runtime().runs(owner()) if isinstance(view.config, NetworkConfig) and view.epoch > 0]
+    for view in own[:MOST_OWN]:
+        assert isinstance(view.config, NetworkConfig)
+        short = f"my {view.name or called(view.config)}"
+        label = f"{short}, {view.config.source}, {view.epoch} epochs"
+        found[view.id] = Chosen(view.id, label, short, view.config, view.epoch, own=view)
+    return found
+
+
+def pick(label: str, state: LinkState, name: str, there: Mapping[str, Chosen], *, last: bool = False) -> Chosen:
+    """A select box over networks; for one that is not there the first (or last) stands in, with a sentence."""
+    stand_in = list(there)[-1 if last else 0]
+    if state[name] not in there:
+        missing = state[name]
+        state.set(**{name: stand_in})
+        st.session_state[f"{name}.missing"] = missing
+    chosen = st.selectbox(label, list(there), format_func=lambda key: there[key].label, key=state.key(name))
+    missing = st.session_state.get(f"{name}.missing")
+    if missing and missing not in there and chosen == stand_in:
+        st.caption("The network of this link is not here: it belongs to another browser, or is not recorded yet.")
+    return there[chosen]
+
+
+def answers(chosen: Chosen, source: str, seed: int) -> NDArray[np.float32] | None:
+    """Its ten probabilities for every validation image of a source; None where its weights are not kept."""
+    return _answers(chosen, chosen.id, chosen.epoch, source, seed if source == "sample" else 0)
+
+
+@st.cache_data(show_spinner=False, max_entries=24)
+def _answers(_chosen: Chosen, run: str, epoch: int, source: str, seed: int) -> NDArray[np.float32] | None:
+    weights = _chosen.weights()
+    if weights is None:
+        return None
+    return predict_probabilities(weights, digits_of(source).images[split_of(source, seed).validation])

@@ -1,0 +1,309 @@
+"""Section 4: two findings about the report as experiments: predict, run, reveal (L3.7).
+
+The schedule that never stepped, and the training loss measured with dropout on; "forget model.eval()" is a switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.overfitting import dropout_illusion, loss_text, percent_text
+from mlcore.experiments.reports import R2_NOTES
+from mlcore.records import EpochResult
+from mlcore.runtime import RunView
+from ui.charts import table_twin
+from ui.code import show_code
+from ui.lesson3 import scripts
+from ui.lesson3.chart import runs_chart
+from ui.lesson3.curves import Quantity, long_rows, long_table
+from ui.lesson3.data import Series
+from ui.lesson3.train import as_series, group_views, start_group
+from ui.links import LinkState
+from ui.runs import live_group, owner, runtime
+from ui.terms import terms
+
+EPOCHS = 30
+# On the sample, so that it takes a few seconds; the rest is the report's experiment 2.
+_BASE = NetworkConfig(source="sample", architecture="A", dropout=0.3, initializer="xavier", epochs=EPOCHS, seed=0)
+_STEPPED = {"learning_rate": 0.01, "step_size": 10, "gamma": 0.1}
+SCHEDULE = (
+    NetworkConfig(**{**_BASE.model_dump(), **_STEPPED}),
+    NetworkConfig(**{**_BASE.model_dump(), **_STEPPED, "step_on_loss": True}),
+)
+SCHEDULE_LABELS = ("scheduler.step()", "scheduler.step(validation_loss)")
+DROPOUT = (_BASE, NetworkConfig(**{**_BASE.model_dump(), "evaluate_with_dropout": True}))
+DROPOUT_LABELS = ("with model.eval()", "model.eval() forgotten")
+
+SCHEDULE_GUESSES = {
+    "steps": "It falls to a tenth every 10 epochs",
+    "never": "It never changes",
+    "every": "It falls whenever the loss falls",
+}
+DROPOUT_GUESSES = {
+    "above": "It is higher with dropout on",
+    "equal": "It is the same",
+    "below": "It is lower with dropout on",
+}
+
+CODE = """scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=10, gamma=0.1)
+for epoch in range(epochs):
+    train(model, optimizer)
+    validation_loss = evaluate(model)
+    scheduler.step(validation_loss)"""
+
+Charts = Callable[[list[Series]], None]
+
+
+def draw(state: LinkState) -> None:
+    """The whole section."""
+    st.markdown(
+        "The report's experiment 2 is described in one way and was run in another, and one of its curves is not what "
+        "it seems. "
+        "Neither shows in its tables. Both show in a minute of training, here on the sample of 5,000 digits."
+    )
+    _schedule(state)
+    st.divider()
+    _dropout(state)
+
+
+def _schedule(state: LinkState) -> None:
+    st.header("A schedule that never stepped", anchor=False)
+    st.markdown(
+        "The report says: initial learning rate 0.01, multiplied by 0.1 every 10 epochs. Its code has these lines, "
+        "and PyTorch "
+        "prints a deprecation warning when they run."
+    )
+    st.code(CODE, language="python")
+    _experiment(
+        state,
+        question=f"What does the learning rate do in {EPOCHS} epochs of this code?",
+        guesses=SCHEDULE_GUESSES,
+        guess="schedule_guess",
+        group="schedule_group",
+        configs=SCHEDULE,
+        labels=SCHEDULE_LABELS,
+        charts=_rate_chart,
+        reveal=_reveal_schedule,
+    )
+    show_code(
+        script=scripts.schedule(),
+        key="schedule",
+        label="The same in fifteen lines",
+        file_name="schedule.py",
+        requires="torch",
+        note="PyTorch keeps the argument of `step` for old code: it is the number of the epoch, whatever you put in.",
+    )
+
+
+def _dropout(state: LinkState) -> None:
+    st.header("A training loss with dropout on", anchor=False)
+    st.markdown(
+        "While a network with dropout trains, three in ten hidden activations are set to zero. The training loss "
+        "that falls out of "
+        "the training loop is measured in that state. The validation loss is measured after `model.eval()`, with "
+        "every unit at "
+        "work. The report draws both into one figure."
+    )
+    _experiment(
+        state,
+        question="The same weights, the same training images: what about the loss with dropout on?",
+        guesses=DROPOUT_GUESSES,
+        guess="dropout_guess",
+        group="dropout_group",
+        configs=DROPOUT,
+        labels=DROPOUT_LABELS,
+        charts=lambda mine: _loss_chart(state, mine),
+        reveal=_reveal_dropout,
+        before_charts=lambda: _switch(state),
+    )
+    show_code(
+        dropout_illusion,
+        script=scripts.training(DROPOUT[state["judged"] == "train"]),
+        key="dropout",
+        file_name="dropout.py",
+        requires="torch mlxtend",
+        note="The rule that speaks of two kinds of loss, and the training as a plain PyTorch loop.",
+    )
+    terms("dropout", "evaluation mode", "StepLR", "learning rate", key="findings")
+
+
+def _experiment(
+    state: LinkState,
+    *,
+    question: str,
+    guesses: Mapping[str, str],
+    guess: str,
+    group: str,
+    configs: Sequence[NetworkConfig],
+    labels: Sequence[str],
+    charts: Charts,
+    reveal: Callable[[list[Series], str], str],
+    before_charts: Callable[[], None] | None = None,
+) -> None:
+    """Predict, run, reveal. The guess may be left open; once the runs are there it stays as it was."""
+    views = group_views(state[group])
+    made = str(views[0].prediction.get("guess", "")) if views and isinstance(views[0].prediction, dict) else None
+    st.radio(
+        question,
+        list(guesses),
+        index=None,
+        format_func=guesses.__getitem__,
+        key=f"{guess}.{state[group]}",
+        disabled=bool(views),
+        on_change=lambda: state.set(**{guess: st.session_state.get(f"{guess}.{state[group]}") or ""}),
+    ) if made is None else st.markdown(
+        f"{question} You expected: **{guesses[made]}**." if made in guesses else f"{question} You made no guess."
+    )
+    with st.container(horizontal=True):
+        label = "Run it" if not views else "Run it again"
+        if st.button(label, key=f"{group}.run", type="secondary" if views else "primary", icon=":material/play_arrow:"):
+            started = start_group(configs, {"guess": "" if views else state[guess]})
+            if started:
+                state.set(**{group: started, guess: "" if views else state[guess]})
+                st.rerun()
+    if not views:
+        st.caption(
+            f"Two trainings of network A side by side, {EPOCHS} epochs each; a guess first makes the outcome stick."
+        )
+        return
+    if before_charts is not None:
+        before_charts()
+    names = {view.id: label for view, label in zip(views, labels, strict=False)}
+
+    def draw_charts(found: list[tuple[RunView, list[EpochResult]]]) -> None:
+        mine = _named(found, names)
+        if mine:
+            charts(mine)
+
+    live_group([view.id for view in views], draw_charts, key=group, labels=names)
+    if not any(view.live for view in views):
+        mine = _named([(view, runtime().epochs(owner(), view.id)) for view in views], names)
+        if len(mine) == len(labels):
+            st.success(reveal(mine, guesses.get(made or "", "")), icon=":material/visibility:")
+
+
+def _named(found: Sequence[tuple[RunView, list[EpochResult]]], names: Mapping[str, str]) -> list[Series]:
+    """Runs as series, called by what this experiment calls them."""
+    return [
+        Series(series.id, names.get(series.id, series.label), series.config, series.table, mine=True)
+        for series in as_series(found)
+    ]
+
+
+def _rate_chart(mine: list[Series]) -> None:
+    """The learning rate of both runs, and below it what that does to the validation loss."""
+    runs = [series.label for series in mine]
+    left, right = st.columns(2, gap="medium")
+    for place, quantity, title, y_title, key, form in (
+        (left, Quantity("learning rate", "learning_rate"), "Learning rate", "Adam's step size", "rate", ".1e"),
+        (right, Quantity("validation loss", "validation_loss"), "Validation loss", "nats", "loss", ".4f"),
+    ):
+        with place:
+            runs_chart(
+                long_rows(mine, [quantity], False, 200),
+                runs=runs,
+                all_runs=SCHEDULE_LABELS,
+                quantities=[quantity.name],
+                title=title,
+                x_title="epoch",
+                y_title=y_title,
+                y_format=form,
+                log_y=True,
+                height=300,
+                key=f"schedule_{key}",
+                alt=f"{title} of both runs against epochs",
+            )
+    quantities = [Quantity("learning rate", "learning_rate"), Quantity("validation loss", "validation_loss")]
+    table_twin(long_table(mine, quantities), key="schedule_table", file_name="schedule.csv")
+
+
+def _reveal_schedule(mine: list[Series], guess: str) -> str:
+    """The outcome in words, from the rates that were really used."""
+    told = []
+    for series in mine:
+        used = list(dict.fromkeys(series.table["learning_rate"]))
+        rates = ", ".join(f"{rate:g}" for rate in used)
+        last = series.table.iloc[-1]
+        many = f"{len(used)} rates: {rates}" if len(used) > 1 else f"one rate throughout, {rates}"
+        told.append(
+            f"`{series.label}` used {many}, and ended with a validation loss of {loss_text(last['validation_loss'])} "
+            "and "
+            f"{percent_text(last['validation_accuracy'])}."
+        )
+    losses = mine[-1].table["validation_loss"]
+    outcome = "never" if mine[-1].table["learning_rate"].nunique() == 1 else "steps"
+    agreed = ""
+    if guess:
+        agreed = "As you expected. " if guess == SCHEDULE_GUESSES[outcome] else f"You expected: {guess.lower()}. "
+    return (
+        agreed
+        + " ".join(told)
+        + f" The losses handed to `step` lay between {losses.min():.2f} and {losses.max():.2f}; PyTorch took each for "
+        "the number of "
+        f"the epoch, and floor({losses.max():.2f} / 10) = {int(losses.max() // 10)} cuts. {R2_NOTES['schedule']} "
+        "The warning that PyTorch printed said so."
+    )
+
+
+def _switch(state: LinkState) -> None:
+    st.segmented_control(
+        "How the network is judged",
+        ["eval", "train"],
+        format_func=lambda name: DROPOUT_LABELS[name == "train"],
+        key=state.key("judged"),
+        required=True,
+        help="Both runs have the same weights after every epoch. Only what is done before judging them differs.",
+    )
+
+
+def _loss_chart(state: LinkState, mine: list[Series]) -> None:
+    """Three losses of the run that the switch names."""
+    wanted = DROPOUT_LABELS[state["judged"] == "train"]
+    shown = [series for series in mine if series.label == wanted]
+    if not shown:
+        return
+    quantities = [
+        Quantity("training, measured with dropout on", "train_loss"),
+        Quantity("training images, judged", "train_loss_eval"),
+        Quantity("validation images, judged", "validation_loss"),
+    ]
+    runs_chart(
+        long_rows(shown, quantities, False, 200),
+        runs=[wanted],
+        quantities=[quantity.name for quantity in quantities],
+        title=f"Losses, {wanted}",
+        x_title="epoch",
+        y_title="mean cross-entropy (nats)",
+        log_y=True,
+        height=340,
+        key="dropout_losses",
+        alt="Training loss with dropout on, training loss judged and validation loss judged, against epochs",
+    )
+    table_twin(long_table(mine, quantities), key="dropout_table", file_name="dropout.csv")
+
+
+def _reveal_dropout(mine: list[Series], guess: str) -> str:
+    """The outcome in words: the two losses of one set of weights, and what forgetting model.eval() costs."""
+    evaluated, forgotten = (series.table.iloc[-1] for series in mine)
+    # Without model.eval() the loss on the training images is that of the same weights with dropout on.
+    on, off = float(forgotten["train_loss_eval"]), float(evaluated["train_loss_eval"])
+    outcome = "above" if on > off * 1.02 else "below" if on < off / 1.02 else "equal"
+    agreed = ""
+    if guess:
+        agreed = "As you expected. " if guess == DROPOUT_GUESSES[outcome] else f"You expected: {guess.lower()}. "
+    same = bool((mine[0].table["train_loss"].to_numpy() == mine[1].table["train_loss"].to_numpy()).all())
+    twin = "The two runs trained alike to the last digit; only the judging differs. " if same else ""
+    return (
+        f"{agreed}After epoch {evaluated['epoch']:.0f} the same weights have a loss of {loss_text(on)} on training "
+        "images with "
+        f"dropout on and {loss_text(off)} with it off, {on / off:.1f} times as much. {twin}On the validation images "
+        "forgetting "
+        f"`model.eval()` turns a loss of {loss_text(evaluated['validation_loss'])} into "
+        f"{loss_text(forgotten['validation_loss'])}, "
+        f"and {percent_text(evaluated['validation_accuracy'])} right into "
+        f"{percent_text(forgotten['validation_accuracy'])}. "
+        f"{R2_NOTES['dropout']} Compare it with the loss in evaluation mode instead."
+    )
