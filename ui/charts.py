@@ -312,10 +312,13 @@ def _line_spec(
         field=x,
         type="quantitative",
         title=x_title,
-        scale=alt.Scale(type="log" if log_x else "linear", zero=False, nice=log_x),
+        scale=alt.Scale(type="log") if log_x else alt.Scale(type="linear", zero=False, nice=False),
     ).axis(tickMinStep=1 if x == "epoch" else alt.Undefined, format="~e" if log_x else alt.Undefined)
     up = alt.Y(
-        field=y, type="quantitative", title=y_title, scale=alt.Scale(type="log" if log_y else "linear", zero=zero)
+        field=y,
+        type="quantitative",
+        title=y_title,
+        scale=alt.Scale(type="log") if log_y else alt.Scale(type="linear", zero=zero),
     ).axis(format="~%" if per_cent else ("~g" if log_y else alt.Undefined))
     tooltip = [alt.Tooltip(field=x, type="quantitative", title=x_title, format=x_format)]
     if series:

@@ -160,7 +160,7 @@ def open_page(app: App, browser: object) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         errors: list[str] = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: _keep_error(message, errors))
         page.on("pageerror", lambda error: errors.append(str(error)))
         opened.append((page, errors))
         query = f"?{urlencode(params)}" if params else ""
@@ -178,6 +178,14 @@ def open_page(app: App, browser: object) -> Iterator[OpenPage]:
     finally:
         for context in contexts:
             context.close()  # type: ignore[attr-defined]
+
+
+def _keep_error(message: object, errors: list[str]) -> None:
+    # On a deep link Streamlit looks for its server under the page's path first, which is not there, and then at the
+    # root: the browser reports the first look as an error.
+    url = message.location.get("url", "")  # type: ignore[attr-defined]
+    if message.type == "error" and "/_stcore/" not in url:  # type: ignore[attr-defined]
+        errors.append(f"{message.text} ({url})")  # type: ignore[attr-defined]
 
 
 def settle(page: Page, *, quiet: float = 0.4) -> None:
