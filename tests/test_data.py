@@ -121,7 +121,9 @@ def test_training_files_come_first(small: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["MNIST/raw", "."])
-def test_compressed_files_and_files_without_torchvisions_folders_are_read(small: Path, tmp_path: Path, place: str) -> None:
+def test_compressed_files_and_files_without_torchvisions_folders_are_read(
+    small: Path, tmp_path: Path, place: str
+) -> None:
     expected = open_source("mnist", small)
     other = tmp_path / "other"
     (other / place).mkdir(parents=True)

@@ -25,7 +25,13 @@ def _answers(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     return truth, predicted
 
 
-KINDS = ("ordinary", "a digit never called", "a digit never there", "a digit neither called nor there", "one answer to all")
+KINDS = (
+    "ordinary",
+    "a digit never called",
+    "a digit never there",
+    "a digit neither called nor there",
+    "one answer to all",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,11 +46,11 @@ def import_torchvision() -> ModuleType:
     try:
         for folder in folders:
             for compiled in Path(folder).glob("_C.*"):
-                torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]
+                torch.ops.load_library(str(compiled))
     except OSError:
-        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _keep_alive.append(library)
     import torchvision
 

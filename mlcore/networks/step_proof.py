@@ -55,7 +55,7 @@ def torch_step(
         optimizer.zero_grad()
         logits = model(inputs)
         loss = torch.nn.functional.cross_entropy(logits, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     return {
         "logits": logits.detach().numpy(),

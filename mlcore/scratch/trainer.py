@@ -161,10 +161,10 @@ class _Run:
         return self._end_epoch(last_norms)
 
     def _train_piece(self, order: NDArray[np.intp], until: float) -> None:
-        """The batches that are converted together, or what is left of them; the epoch's last batch by itself."""
+        """The batches that are fetched together, or what is left of them; the epoch's last batch by itself."""
         piece = self.batch - self.batch % self.steps.batches_at_a_time
         rows = order[piece * self.size : (piece + self.steps.batches_at_a_time) * self.size]
-        self.steps.load(self.data.images[rows], self.data.labels[rows])
+        self.steps.load(self.data.images, self.data.labels, rows)
         end = piece + math.ceil(len(rows) / self.size)
         if end == self.batches and self.batch < self.batches - 1:
             end -= 1
