@@ -128,9 +128,7 @@ def _suspects(line: Line, blank: Blank) -> Iterator[tuple[str, float, str]]:
         yield (
             "upstream forgotten",
             local,
-            (
-                f"That is the local derivative alone. Multiply it by what arrives at {line.user}, {figure(line.upstream)}."
-            ),
+            (f"That is the local derivative alone. {figure(line.upstream)} arrives at {line.user}: multiply by it."),
         )
         yield (
             "local forgotten",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from mlcore.autodiff.operations import OPERATIONS, Operation, why_no_value
@@ -41,6 +42,7 @@ class Value:
     """
 
     __slots__ = (
+        "_arrived",
         "_operation",
         "_plan",
         "aliases",
@@ -66,6 +68,7 @@ class Value:
         self.level = 0
         self.problem = ""
         self.column = 0
+        self._arrived = 0.0  # a backward pass adds up here what the users hand back
         self._operation: Operation | None = None
         self._plan: _Plan | None = None
 
@@ -107,6 +110,30 @@ class Value:
     def __abs__(self) -> Value:
         return apply("abs", self)
 
+    def exp(self) -> Value:
+        return apply("exp", self)
+
+    def log(self) -> Value:
+        return apply("log", self)
+
+    def sqrt(self) -> Value:
+        return apply("sqrt", self)
+
+    def sin(self) -> Value:
+        return apply("sin", self)
+
+    def cos(self) -> Value:
+        return apply("cos", self)
+
+    def tanh(self) -> Value:
+        return apply("tanh", self)
+
+    def sigmoid(self) -> Value:
+        return apply("sigmoid", self)
+
+    def relu(self) -> Value:
+        return apply("relu", self)
+
     # Backward.
 
     def backward(self) -> None:
@@ -136,25 +163,26 @@ class Value:
             yield BackwardStep(node, ids[node], gradient, tuple(contributions))
 
     def _backward_pass(self) -> Iterator[Value]:
-        """The algorithm: yields each node when its gradient is complete and has been handed on to its operands."""
+        """The algorithm: yields each node once its gradient is complete and handed on to its operands."""
         plan = self._planned()
-        earlier = [(node, node.grad) for node in plan.nodes if node.grad is not None]
-        for node, _ in earlier:
-            node.grad = None
-        self.grad = 1.0  # ∂self/∂self
-        try:
-            for node in plan.users_first:
-                gradient = node.grad or 0.0
-                for operand, local in zip(node.operands, node.locals, strict=True):
-                    # The chain rule: what arrives here, times the local derivative. Several uses add up.
-                    product = gradient * local
-                    operand.grad = product if operand.grad is None else operand.grad + product
-                yield node
-        finally:
-            for node in plan.constants:
-                node.grad = None
-            for node, before in earlier:
-                node.grad = before if node.grad is None else before + node.grad
+        for node in plan.nodes:
+            node._arrived = 0.0
+        self._arrived = 1.0  # ∂self/∂self
+        for node in plan.users_first:
+            gradient = node._arrived
+            node.grad = gradient if node.grad is None else node.grad + gradient
+            # The chain rule: ∂self/∂operand is what arrived here, times the local derivative. Several uses add up.
+            if len(node.operands) == 2:
+                (a, b), (by_a, by_b) = node.operands, node.locals
+                a._arrived += gradient * by_a
+                b._arrived += gradient * by_b
+            else:
+                (a,), (by_a,) = node.operands, node.locals
+                a._arrived += gradient * by_a
+            yield node
+        for node in plan.inputs:
+            node.grad = node._arrived if node.grad is None else node.grad + node._arrived
+            yield node
 
     @property
     def operation(self) -> Operation | None:
@@ -232,16 +260,16 @@ class BackwardStep(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    nodes: tuple[Value, ...]
-    users_first: tuple[Value, ...]
-    constants: tuple[Value, ...]
+    nodes: tuple[Value, ...]  # by level, upwards
+    users_first: tuple[Value, ...]  # the operations that depend on an input, by level, downwards
+    inputs: tuple[Value, ...]
 
 
 def _plan(result: Value) -> _Plan:
     """Put the nodes in order without recursion, so that a chain of any length works.
 
-    A node's level is above the levels of all its operands, so descending levels is an order in which every node comes
-    after all of its users.
+    A node's level is above the levels of all its operands, so going down the levels meets every node after all of its
+    users: its gradient is complete by then.
     """
     found: dict[Value, None] = {}
     waiting = [result]
@@ -250,13 +278,11 @@ def _plan(result: Value) -> _Plan:
         if node not in found:
             found[node] = None
             waiting.extend(node.operands[::-1])
-    nodes = sorted(found, key=_level)
-    users_first = sorted((node for node in found if not node.constant), key=_level, reverse=True)
-    return _Plan(tuple(nodes), tuple(users_first), tuple(node for node in nodes if node.constant))
-
-
-def _level(node: Value) -> int:
-    return node.level
+    level = attrgetter("level")
+    moving = [node for node in found if not node.constant]
+    operations = sorted([node for node in moving if node.operands], key=level, reverse=True)
+    inputs = [node for node in moving if not node.operands]
+    return _Plan(tuple(sorted(found, key=level)), tuple(operations), tuple(inputs))
 
 
 def apply(symbol: str, *operands: Value | float) -> Value:
@@ -265,10 +291,12 @@ def apply(symbol: str, *operands: Value | float) -> Value:
     Never raises for a value: 1 / 0 makes a node whose `data` is not-a-number and whose `problem` says why.
     """
     operation = OPERATIONS[symbol]
-    node = Value.__new__(Value)
-    node.operands = nodes = tuple([x if isinstance(x, Value) else Value(x, constant=True) for x in operands])
+    nodes = tuple([x if isinstance(x, Value) else Value(x, constant=True) for x in operands])
     numbers = [operand.data for operand in nodes]
-    node.problem = ""
+    node = Value.__new__(Value)
+    node.operands, node._operation = nodes, operation
+    node.name, node.aliases, node.problem, node.column = "", (), "", 0
+    node.grad = node._plan = None
     try:
         node.data = y = operation.forward(*numbers)
         node.locals = operation.derivatives(*numbers, y)
@@ -278,12 +306,9 @@ def apply(symbol: str, *operands: Value | float) -> Value:
         node.problem = why_no_value(operation, *numbers)
     node.level = 1 + max([operand.level for operand in nodes])
     still = [operand.constant for operand in nodes]
-    node.constant = all(still)
-    if any(still):
+    node.constant = False not in still
+    if True in still:
         node.locals = tuple([0.0 if fixed else local for fixed, local in zip(still, node.locals, strict=True)])
-    node.grad = node._plan = None
-    node.name, node.aliases, node.column = "", (), 0
-    node._operation = operation
     return node
 
 
