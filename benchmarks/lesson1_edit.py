@@ -22,10 +22,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("LAB_DIRECTORY", "/tmp/lesson1-edit")
 
-from streamlit.testing.v1 import AppTest  # noqa: E402
+from streamlit.testing.v1 import AppTest
 
-from mlcore.autodiff import EXAMPLES, parse  # noqa: E402
-from ui.graph.layout import layered  # noqa: E402
+from mlcore.autodiff import EXAMPLES, parse
+from ui.graph.layout import layered
 
 PAGE = ROOT / "pages" / "1_Forward_and_backward.py"
 GOALS = {"report": 50.0, "200 nodes": 150.0}

@@ -20,7 +20,8 @@ _component = st.components.v2.component(
     "backprop_lab_graph",
     html='<div class="lab-graph"></div>',
     css=(HERE / "graph.css").read_text("utf-8"),
-    js=(HERE / "graph.js").read_text("utf-8"),
+    # One module in three files, in this order; only the last one exports.
+    js="".join((HERE / name).read_text("utf-8") for name in ("controls.js", "geometry.js", "graph.js")),
 )
 
 

@@ -15,7 +15,7 @@ from ui.graph.picture import forward_count, picture
 from ui.lesson1.sheet import Sheet
 from ui.links import LinkState
 
-NAMES = {0: "0 Worked", 1: "1 Last number", 2: "2 Local derivatives", 3: "3 Everything"}
+NAMES = {0: "0 Worked", 1: "1 Last", 2: "2 Local", 3: "3 All"}
 MOST_SEED = 999_999
 # Of this sitting: (seed, level, blank) -> whether its first answer was right; problems solved, shown; hints asked for.
 _FIRST, _SOLVED, _SHOWN, _HINTS = "lesson1.first", "lesson1.solved", "lesson1.shown", "lesson1.hints"
@@ -44,14 +44,17 @@ def plain(sentence: str) -> str:
 
 
 def _choose(state: LinkState) -> Problem:
-    left, right, more = st.columns([4, 1, 1], vertical_alignment="bottom")
+    left, right, more = st.columns([4, 1, 1], vertical_alignment="top")
     with left:
         level = st.segmented_control(
             "Level", list(LEVELS), format_func=NAMES.__getitem__, key=state.key("level"), required=True
         )
+        st.caption(LEVELS[int(level or 0)])
     with right:
         whole_field("Problem", key="seed", state=state, low=0, high=MOST_SEED)
     state.sync()
+    with more:
+        st.space("medium")
     more.button(
         "Next",
         icon=":material/skip_next:",
@@ -157,9 +160,12 @@ def _help(sheet: Sheet) -> None:
             "Hint", icon=":material/lightbulb:", disabled=asked.get(place, 0) >= len(told), key="lesson1.hint"
         ):
             asked[place] = asked.get(place, 0) + 1
-        if st.button("Show the solution", type="tertiary", key="lesson1.show"):
-            st.session_state[_SHOWN].add((problem.seed, problem.level))
-            st.rerun(scope="fragment")
+        st.button(
+            "Show the solution",
+            type="tertiary",
+            on_click=lambda: st.session_state[_SHOWN].add((problem.seed, problem.level)),
+            key="lesson1.show",
+        )
     for hint in told[: asked.get(place, 0)]:
         st.info(f"Line {blank.line + 1}: {plain(hint)}", icon=":material/lightbulb:")
 

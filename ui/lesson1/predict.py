@@ -66,9 +66,13 @@ def _ask(lesson: Lesson, state: LinkState, about: Any, said: dict[str, Any] | No
                 "Its size", list(SIZES), format_func=SIZES.__getitem__, key="lesson1.predict.size"
             )
             ready = name is not None and (sign == "zero" or (sign is not None and size is not None))
-            if st.button("Commit", disabled=not ready, key="lesson1.predict.commit"):
-                st.session_state[_STORE] = {"about": about, "name": name, "sign": sign, "size": size}
-                st.rerun(scope="fragment")
+            prediction = {"about": about, "name": name, "sign": sign, "size": size}
+            st.button(
+                "Commit",
+                disabled=not ready,
+                on_click=lambda: st.session_state.update({_STORE: prediction}),
+                key="lesson1.predict.commit",
+            )
         else:
             st.markdown(f"You said: ∂/∂{said['name']} is **{_words(said)}**.")
         st.button(

@@ -149,7 +149,7 @@ def gradient_as_sum(lesson: Lesson, number: int, step: int) -> None:
     count = "one use" if len(uses) == 1 else f"the sum over its {len(uses)} uses"
     st.markdown(f"Its gradient: {count}")
     for user, slot in uses[:8]:
-        st.latex(explanation.contribution(user, slot).latex)
+        st.latex(explanation.contribution(user, slot).aligned)
     if len(uses) > 8:
         st.caption(f"and {len(uses) - 8} more uses")
     if len(uses) > 1:
