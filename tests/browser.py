@@ -1,5 +1,7 @@
-"""Find a Chromium to drive, and fetch one where there is none: `python tests/browser.py` (the Makefile does so).
+"""Find a Chromium to drive, and start the app for it.
 
+`python -m tests.browser` (the Makefile does so) says which browser the tests will use, and fetches one where there is
+none.
 Looked for in this order: $LAB_CHROMIUM, a Chromium or Chrome of the system, the one Playwright keeps for itself.
 """
 
@@ -7,12 +9,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.conftest import ROOT, find_mnist
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+WAIT = 30_000  # milliseconds
 
 
 def find_chromium() -> str | None:
@@ -33,6 +46,91 @@ def _playwright_own() -> str | None:
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     return path if Path(path).exists() else None
+
+
+@dataclass
+class App:
+    """The running app."""
+
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def logged(self) -> str:
+        """All it has logged so far."""
+        return self.log.read_text(errors="replace")
+
+
+def start_app(place: Path, **environment: str) -> App:
+    """Start the app with its runs in `place`; the caller stops it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mnist = find_mnist()
+    variables = {
+        **os.environ,
+        "LAB_DIRECTORY": str(place),
+        "LAB_DATABASE_URL": "",
+        **({"MLCORE_DATA": str(mnist)} if mnist else {}),
+        **environment,
+    }
+    log = place / "app.log"
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
+    running = App(f"http://127.0.0.1:{port}", log, process)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended at once:\n{running.logged()}")
+        try:
+            with urllib.request.urlopen(f"{running.url}/_stcore/health", timeout=2):
+                return running
+        except OSError:
+            time.sleep(0.1)
+    stop_app(running)
+    raise RuntimeError(f"the app did not answer within a minute:\n{running.logged()}")
+
+
+def stop_app(running: App) -> None:
+    """End the app and whatever it started."""
+    running.process.terminate()
+    try:
+        running.process.wait(15)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        running.process.wait(15)
+
+
+def settle(page: Page, *, quiet: float = 0.4) -> None:
+    """Wait until the app has run the page to its end and stays still for a moment."""
+    page.wait_for_selector("h1")
+    deadline = time.monotonic() + 2 * WAIT / 1000  # a busy machine may need long
+    still_since = None
+    while time.monotonic() < deadline:
+        state = page.get_attribute("[data-testid='stApp']", "data-test-script-state")
+        now = time.monotonic()
+        if state != "notRunning":
+            still_since = None
+        elif still_since is None:
+            still_since = now
+        elif now - still_since >= quiet:
+            return
+        page.wait_for_timeout(60)
+    raise AssertionError("the page was still running after a minute")
+
+
+def shoot(page: Page, path: Path) -> Path:
+    """A picture of the whole page, however long it is."""
+    height = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.stMainBlockContainer')].map(e => e.scrollHeight))"
+    )
+    width = page.viewport_size["width"]
+    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 8000)})
+    settle(page)
+    page.screenshot(path=str(path))
+    return path
 
 
 def main() -> int:

@@ -8,26 +8,20 @@
 
 Every page that `open_page` opened is checked when the test ends: no error in the browser's console, no exception on
 the page, no sideways scrolling; and nothing uncaught in the app's log. `SCREENS` are the sizes and themes to try
-(`screen` is parametrized over them); `assert_accessible(page)` runs axe-core.
+(`screen` is parametrized over them); `assert_accessible(page)` runs axe-core; `shoot(page, path)` takes a picture.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.browser import ARGUMENTS, find_chromium
-from tests.conftest import ROOT, find_mnist
+from tests.browser import ARGUMENTS, WAIT, App, find_chromium, settle, shoot, start_app, stop_app
+
+__all__ = ["SCREENS", "App", "OpenPage", "assert_accessible", "assert_calm", "settle", "shoot"]
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 Page = playwright_api.Page
@@ -39,7 +33,6 @@ SCREENS = [
     pytest.param({"theme": "light", "width": 390}, id="light-390"),
     pytest.param({"theme": "dark", "width": 390}, id="dark-390"),
 ]
-WAIT = 30_000  # milliseconds
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,19 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@dataclass
-class App:
-    """The running app."""
-
-    url: str
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    def logged(self) -> str:
-        """All it has logged so far."""
-        return self.log.read_text(errors="replace")
-
-
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a free port, with a database of its own and all of MNIST where that is here."""
@@ -73,48 +53,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     running = start_app(place)
     yield running
     stop_app(running)
-
-
-def start_app(place: Path, **environment: str) -> App:
-    """Start the app with its runs in `place`; the caller stops it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mnist = find_mnist()
-    variables = {
-        **os.environ,
-        "LAB_DIRECTORY": str(place),
-        "LAB_DATABASE_URL": "",
-        **({"MLCORE_DATA": str(mnist)} if mnist else {}),
-        **environment,
-    }
-    log = place / "app.log"
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
-    running = App(f"http://127.0.0.1:{port}", log, process)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the app ended at once:\n{running.logged()}")
-        try:
-            with urllib.request.urlopen(f"{running.url}/_stcore/health", timeout=2):
-                return running
-        except OSError:
-            time.sleep(0.1)
-    stop_app(running)
-    raise RuntimeError(f"the app did not answer within a minute:\n{running.logged()}")
-
-
-def stop_app(running: App) -> None:
-    """End the app and whatever it started."""
-    running.process.terminate()
-    try:
-        running.process.wait(15)
-    except subprocess.TimeoutExpired:
-        running.process.kill()
-        running.process.wait(15)
 
 
 @pytest.fixture(scope="session")
@@ -188,24 +126,6 @@ def _keep_error(message: object, errors: list[str]) -> None:
         errors.append(f"{message.text} ({url})")  # type: ignore[attr-defined]
 
 
-def settle(page: Page, *, quiet: float = 0.4) -> None:
-    """Wait until the app has run the page to its end and stays still for a moment."""
-    page.wait_for_selector("h1")
-    deadline = time.monotonic() + WAIT / 1000
-    still_since = None
-    while time.monotonic() < deadline:
-        state = page.get_attribute("[data-testid='stApp']", "data-test-script-state")
-        now = time.monotonic()
-        if state != "notRunning":
-            still_since = None
-        elif still_since is None:
-            still_since = now
-        elif now - still_since >= quiet:
-            return
-        page.wait_for_timeout(60)
-    raise AssertionError("the page was still running after 30 s")
-
-
 def assert_calm(page: Page) -> None:
     """No exception and no traceback on the page, and nothing that makes it scroll sideways."""
     assert page.locator("[data-testid='stException']").count() == 0, page.locator(
@@ -243,15 +163,3 @@ def assert_accessible(page: Page, *, leave_out: tuple[str, ...] = ()) -> None:
 
 STREAMLITS_OWN: tuple[str, ...] = ()
 """axe rules that pages of plain Streamlit widgets break, whatever the app does; each with what was seen."""
-
-
-def shoot(page: Page, path: Path) -> Path:
-    """A picture of the whole page, however long it is."""
-    height = page.evaluate(
-        "() => Math.max(...[...document.querySelectorAll('.stMainBlockContainer')].map(e => e.scrollHeight))"
-    )
-    width = page.viewport_size["width"]
-    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 8000)})
-    settle(page)
-    page.screenshot(path=str(path))
-    return path
