@@ -123,7 +123,10 @@ class Dispatcher:
             self._wake.clear()
             try:
                 self._step()
-            except Exception:
+            except Exception as error:
+                if self._closing or "interpreter shutdown" in str(error):
+                    # Python ends, and the pools before anybody calls `close`.
+                    return
                 # Whatever it was, thirty other runs are waiting.
                 log.exception("the dispatcher met an error and goes on")
                 time.sleep(0.2)
