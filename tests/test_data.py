@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -255,6 +256,26 @@ def test_a_read_only_data_directory_is_left_alone(small: Path, _own_cache: Path)
     finally:
         for folder in (small, small / "MNIST", small / "MNIST" / "raw"):
             folder.chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_looked_into_gives_a_sentence(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    assert available_sources(small) == ("sample",)
+    with pytest.raises(DataUnavailable, match=r"cannot be read \(permission denied\)"):
+        open_source("mnist", small)
+
+
+def test_processes_that_prepare_at_once_all_get_the_whole(small: Path) -> None:
+    """Each writes a copy of its own and puts it in place in one step; whichever is last, all read the same."""
+    with ThreadPoolExecutor(8) as together:
+        found = list(together.map(lambda _: open_source("mnist", small), range(24)))
+    assert {digits.data_hash for digits in found} == {open_source("mnist", small).data_hash}
+    first = np.asarray(found[0].images)
+    assert all(np.array_equal(digits.images, first) for digits in found)
+    assert _no_partial_files(small)
 
 
 def test_nowhere_to_write_gives_a_sentence(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

