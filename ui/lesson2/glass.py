@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from ui.terms import terms
 
 MOST_IMAGES = 64
 SLICE = 6
-PATIENCE = 60.0
+PATIENCE = 1.0  # seconds to wait within one run of the page
+_PROOF = "step.proof"
 
 
 def draw(state: LinkState) -> None:
@@ -170,7 +172,7 @@ def _forward(step: OneStep, layer: int, unit: int, source: int) -> None:
         rf"a^{{({layer})}}_{{{unit}}} = {activation.value_formula.rpartition('=')[2]} = {number(value)}"
         rf"\qquad\text{{({ACTIVATION_NAMES[step.before.activations[layer - 1]]})}}"
     )
-    st.caption(f"A slice of layer {layer} for the first image: {SLICE} units from unit {unit} on.")
+    st.caption(f"A slice of layer {layer} for the first image: unit {unit} and its neighbours.")
     st.dataframe(
         slice_columns(step, layer, unit), hide_index=True, alt=f"z, a and gradient of a slice of layer {layer}"
     )
@@ -200,7 +202,8 @@ def sum_formula(a: np.ndarray, weights: np.ndarray, bias: float, z: float, layer
 
 def slice_columns(step: OneStep, layer: int, unit: int) -> dict[str, list[Any]]:
     """A few units of a layer for the first image: z, a, slope and the gradient that reached them."""
-    units = range(unit, min(unit + SLICE, step.before.sizes[layer]))
+    first = max(0, min(unit, step.before.sizes[layer] - SLICE))
+    units = range(first, min(first + SLICE, step.before.sizes[layer]))
     z, delta = step.passed.z[layer - 1][0], step.gradients.deltas[layer - 1][0]
     columns: dict[str, list[Any]] = {"unit": list(units), "z": [float(z[i]) for i in units]}
     if layer < len(step.before.sizes) - 1:
@@ -283,26 +286,46 @@ def _update(step: OneStep, layer: int, unit: int, source: int) -> None:
 def _proof(step: OneStep, weights: Weights) -> None:
     """A button; the answer comes from a worker, since the app itself never loads PyTorch."""
     token = f"{weights.token}.{step.rows.tolist()}"
-    kept = st.session_state.get("step.proof")
     if st.button("Take the same step with PyTorch", icon=":material/verified:", key="step.prove"):
         try:
-            with st.spinner("A worker process asks PyTorch."):
-                future = runtime().submit_task(step_by_torch, *torch_arguments(step))
-                theirs = future.result(timeout=PATIENCE)
+            future = runtime().submit_task(step_by_torch, *torch_arguments(step))
         except LimitReached as problem:
             show_problems([str(problem)])
             return
-        except Exception:  # whatever happened to the worker, the page stays
-            show_problems(["PyTorch did not answer this time. Try again in a moment."])
-            return
-        kept = (token, differences(step, theirs))
-        st.session_state["step.proof"] = kept
-    if kept is None or kept[0] != token:
+        st.session_state[_PROOF] = (token, future)
+    asked = st.session_state.get(_PROOF)
+    if asked is None or asked[0] != token:
         st.caption("From the same weights and images, in the same precision, by autograd and torch.optim.SGD.")
         return
-    rows = proof_columns(kept[1])
-    worst = max(found.largest for found in kept[1])
-    total = sum(found.numbers for found in kept[1])
+    waiting = not _arrived(asked[1])
+    st.fragment(_answer, run_every=1.0 if waiting else None)(step, asked[1], waiting)
+
+
+def _arrived(future: Future[Any]) -> bool:
+    """Whether the worker has answered, or does so within a moment."""
+    try:
+        future.exception(timeout=PATIENCE)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _answer(step: OneStep, future: Future[Any], was_waiting: bool) -> None:
+    """What PyTorch said, as soon as it is there; asked again every second until then."""
+    if not future.done():
+        st.info(
+            "PyTorch is starting in its worker; the first time takes a few seconds.", icon=":material/hourglass_top:"
+        )
+        return
+    if was_waiting:
+        st.rerun()
+    if future.cancelled() or future.exception() is not None:
+        show_problems(["PyTorch did not answer this time. Press the button again in a moment."])
+        return
+    found = differences(step, future.result())
+    rows = proof_columns(found)
+    worst = max(item.largest for item in found)
+    total = sum(item.numbers for item in found)
     st.markdown(f"**{total:,}** numbers compared; the largest difference is **{worst:.1e}**.")
     st.dataframe(rows, hide_index=True, alt="Our step beside PyTorch's")
     table_twin(rows, key="step.proof", file_name="pytorch.csv")

@@ -123,7 +123,12 @@ def _fields(values: ScratchConfig) -> dict[str, Any]:
 def _optional(name: str, high: int) -> Param:
     """A whole number from 0, or −1, written as nothing, where the page is to choose."""
     plain = integer(name, -1, low=-1, high=high)
-    return Param(name, -1, plain.parse, lambda value: "" if value < 0 else str(value))
+    return Param(
+        name,
+        -1,
+        lambda given: plain.parse(given) if given else -1,
+        lambda value: "" if value < 0 else str(value),
+    )
 
 
 def config_of(state: LinkState) -> tuple[ScratchConfig | None, dict[str, str]]:
