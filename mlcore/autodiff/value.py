@@ -148,13 +148,12 @@ class Value:
         """Run `backward()` and tell, node by node, what it did.
 
         The result comes first, every other node after all of its users, the inputs (which hand nothing on) last.
-        Running it to the end leaves the gradients that `backward()` leaves.
+        Running it to the end leaves the gradients that `backward()` leaves. One walk over a graph at a time.
         """
         ids = {node: number for number, node in enumerate(self.nodes())}
         sums: dict[Value, float] = {}
         for node in self._backward_pass():
-            gradient = sums.get(node, 1.0)
-            contributions = []
+            gradient, contributions = node._arrived, []
             for operand, local in zip(node.operands, node.locals, strict=True):
                 if not operand.constant:
                     product = gradient * local
