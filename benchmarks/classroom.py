@@ -116,6 +116,7 @@ class Watch:
     began: float = field(default_factory=time.monotonic)
     progress: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     memory: list[tuple[float, float, dict[int, float]]] = field(default_factory=list)
+    used: list[tuple[float, float, float]] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     stopping: bool = False
 
@@ -137,6 +138,7 @@ class Watch:
                         history.append((now, done))
         workers = {pid: resident(pid) for pid in children(self.server) if "popen_loky" in command_line(pid)}
         self.memory.append((now, resident(self.server), workers))
+        self.used.append((now, processor_seconds(self.server), sum(processor_seconds(pid) for pid in workers)))
 
     def longest_wait(self, since: float, until: float) -> float:
         """The longest time in which some run did not move, between these two moments."""
@@ -145,6 +147,12 @@ class Watch:
             times = [since, *(moment for moment, _ in history if since < moment < until), until]
             longest = max(longest, *(after - before for before, after in itertools.pairwise(times)))
         return longest
+
+    def processor(self, since: float, until: float) -> tuple[float, float, float]:
+        """(seconds, of the server's processor time, of the workers') between the readings within these moments."""
+        within = [reading for reading in self.used if since <= reading[0] <= until]
+        first, last = within[0], within[-1]
+        return last[0] - first[0], last[1] - first[1], last[2] - first[2]
 
     def batches(self, since: float, until: float) -> int:
         """Batches trained by all runs between these two moments."""
@@ -156,9 +164,22 @@ class Watch:
 
 
 def resident(pid: int) -> float:
-    """Resident memory of a process in MB (10^6 bytes), mapped files (MNIST) included; 0 if it is gone."""
+    """Resident memory of a process in MB (10^6 bytes), without the pages of MNIST, which all processes share."""
+    total, name = 0, ""
     with suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            if not line[:1].isupper():
+                name = line
+            elif line.startswith("Rss:") and "mnist" not in name:
+                total += int(line.split()[1])
+    return total * 1024 / 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    with suppress(OSError, IndexError, ValueError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0
 
 
@@ -236,6 +257,7 @@ def _figures(
     trained = watch.batches(settle, end) * 22 / (end - settle)
     servers = [(moment, memory) for moment, memory, _ in watch.memory if memory]
     workers = [(moment, memory) for moment, _, found in watch.memory for memory in found.values()]
+    watched, server_used, workers_used = watch.processor(settle, end)
     figures = {
         "visitors": options.visitors,
         "seconds": options.seconds,
@@ -251,6 +273,10 @@ def _figures(
         "one undisturbed worker, images/s": round(base),
         "all runs together, images/s": round(trained),
         "share of the undisturbed worker": round(trained / base, 3),
+        "server's processor time per poll ms": round(
+            1000 * server_used / max(1, len(answers)) * (end - settle) / watched, 1
+        ),
+        "workers' processor time per second": round(workers_used / watched, 2),
         "server MB at most": round(max(memory for _, memory in servers)),
         "worker MB at most": round(max((memory for _, memory in workers), default=0)),
         "visitors told how many share": sum(visitor.said_shared for visitor in visitors),

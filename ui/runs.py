@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from mlcore.experiments.configs import Config, config_problems
 from mlcore.records import EpochResult
 from mlcore.runtime import LimitReached, Runtime, RunView, StoreUnavailable, UnknownRun, new_token, valid_token
+from mlcore.runtime.memory import settle
 from ui.links import OWNER
 
 Charts = Callable[[RunView, list[EpochResult]], None]
@@ -53,7 +54,9 @@ def runtime() -> Runtime:
 @st.cache_resource(show_spinner=False, on_release=lambda running: running.close())
 def _runtime() -> Runtime:
     # Streamlit puts the secrets of a hosted app into the environment, so LAB_* may stand in either.
-    return Runtime.start()
+    running = Runtime.start()
+    settle()
+    return running
 
 
 def owner() -> str:

@@ -17,6 +17,7 @@ from mlcore.runtime.crew import Crew, Died, Landed
 from mlcore.runtime.executors import Slot, task_slot, training_slots
 from mlcore.runtime.keeper import RETRY, Keeper, sentence_of
 from mlcore.runtime.live import LiveRun, discard
+from mlcore.runtime.memory import trim
 from mlcore.runtime.problems import StoreUnavailable
 from mlcore.runtime.settings import Settings
 from mlcore.runtime.slices import TRAINERS, SliceJob
@@ -33,6 +34,8 @@ CRASHES = 3
 KILLS = 8
 # Seconds between two signs of life to other servers on the same database.
 BEAT = 5.0
+# Every so many of them, memory that visitors left behind is given back: once a minute.
+TRIM_EVERY = 12
 # Seconds that a run which does not move stays in memory after the last look.
 LINGER = 120.0
 
@@ -68,7 +71,7 @@ class Dispatcher:
         self._keeper = Keeper(store, self.live, self.lock, notice)
         self._turns = Turns()
         self._closing = False
-        self._serial = 0
+        self._serial = self._beats = 0
         self._next_beat = time.monotonic() + BEAT
         self._working = settings.directory / "working" / store.server
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
@@ -151,6 +154,9 @@ class Dispatcher:
         self._fill()
 
     def _sign_of_life(self) -> None:
+        self._beats += 1
+        if self._beats % TRIM_EVERY == 0:
+            trim()
         with suppress(StoreUnavailable):
             if self._store.lost():
                 self._keeper.repair()

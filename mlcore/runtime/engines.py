@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mlcore.runtime import migrations
 from mlcore.runtime.problems import StoreUnavailable
+from mlcore.runtime.tables import metadata
 
 # How long a connection waits for another's write before it gives up, in milliseconds.
 BUSY_TIMEOUT = 1000
@@ -29,6 +30,15 @@ PRAGMAS = (
     "foreign_keys=ON",
     f"busy_timeout={BUSY_TIMEOUT}",
     "journal_size_limit=16000000",
+)
+
+
+# Where Alembic notes the version of the tables, as Alembic makes it.
+_version_table = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32)),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 
@@ -111,7 +121,10 @@ def migrate(engine: Engine) -> None:
     found = _version(engine)
     if found == migrations.HEAD:
         return
-    # Imported only when there is something to do: it takes a third of a second.
+    if found is None:
+        _create(engine)
+        return
+    # Imported only when there is something to do: it takes half a second and ten megabytes.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -129,11 +142,21 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def _create(engine: Engine) -> None:
+    """Make the tables of a new database, as all migrations together would (a test compares the two)."""
+    with engine.execution_options(write=True).begin() as connection:
+        if sa.inspect(connection).has_table(_version_table.name):
+            return
+        metadata.create_all(connection)
+        _version_table.create(connection)
+        connection.execute(_version_table.insert().values(version_num=migrations.HEAD))
+
+
 def _version(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
+        if not sa.inspect(connection).has_table(_version_table.name):
             return None
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        found = connection.execute(sa.select(_version_table.c.version_num)).scalar()
     return None if found is None else str(found)
 
 

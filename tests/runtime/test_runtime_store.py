@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -164,11 +167,47 @@ def test_the_oldest_unnamed_finished_run_goes_first(store):
     assert (store.count(), store.count(OTHER)) == (7, 1)
 
 
-def test_migrations_make_the_tables_that_the_code_uses(store):
-    with store._engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+def test_migrations_make_the_tables_that_the_code_uses(database_url):
+    engine = sa.create_engine(database_url)
+    config = Config()
+    config.set_main_option("script_location", migrations.__path__[0])
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == migrations.HEAD
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert set(sa.inspect(engine).get_table_names()) <= {"alembic_version"}
+    engine.dispose()
+
+
+def test_a_new_database_is_at_the_version_of_the_newest_migration(store):
+    with store._engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == migrations.HEAD
+
+
+def test_an_older_database_is_brought_up_to_date(database_url, tmp_path, monkeypatch):
+    """As it will be when the tables change: one more migration than the database has seen."""
+    Store(database_url).close()
+    place = tmp_path / "migrations"
+    shutil.copytree(migrations.__path__[0], place)
+    (place / "versions" / "0002_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0002', '0001'\n"
+        "def upgrade():\n    op.add_column('runs', sa.Column('more', sa.Text, server_default='new'))\n"
+    )
+    monkeypatch.setattr(migrations, "__file__", str(place / "__init__.py"))
+    monkeypatch.setattr(migrations, "HEAD", "0002")
+    later = Store(database_url)
+    with later._engine.connect() as connection:
+        assert "more" in {column["name"] for column in sa.inspect(connection).get_columns("runs")}
+        assert MigrationContext.configure(connection).get_current_revision() == "0002"
+    later.close()
 
 
 def test_the_newest_migration_is_the_one_the_code_expects():
