@@ -1,7 +1,7 @@
 """What the two course reports printed, as data: every figure here is theirs, none of it is ours.
 
 R1 is the network from scratch (CSL7590); R2 has the worked example and Networks A and B (CS-898BD). Put a run of this
-project beside `table1_cell("relu", 0.8)` or `R2_EXPERIMENTS["A1"]`; the `*_config` functions say how the report trained.
+project beside `table1_cell("relu", 0.8)` or `R2_EXPERIMENTS["A1"]`; the `*_config` functions say how it trained.
 Accuracies are fractions in [0, 1], losses mean cross-entropy in nats, times seconds.
 """
 
@@ -84,7 +84,7 @@ def table1_cell(activation: str, train_fraction: float) -> Table1Cell:
 
 
 def r1_config(activation: str = "relu", train_fraction: float = 0.8, **changes: Any) -> ScratchConfig:
-    """How R1 trained: 784-128-64-10, unscaled N(0, 1) weights, biases one, SGD at 0.01, batches of 22, 25 epochs, seed 52.
+    """How R1 trained: 784-128-64-10, unscaled N(0, 1) weights, biases 1, SGD at 0.01, batches of 22, 25 epochs, seed 52.
 
     Args:
         changes: fields to set otherwise, e.g. `initializer="he"` or `source="sample"`.

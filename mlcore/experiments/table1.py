@@ -121,7 +121,7 @@ class CellSummary:
 
 @dataclass(frozen=True)
 class Table1:
-    """A whole recording: `about` says how it was made (command, versions, data hash, machine), `runs` what came of it."""
+    """A whole recording: `about` says how it was made (command, versions, data hash, machine), `runs` what came out."""
 
     about: Mapping[str, Any]
     runs: Mapping[RunKey, RecordedRun]

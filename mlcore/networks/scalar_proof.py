@@ -77,7 +77,7 @@ def torch_gradients(
     (result,) = stack
     if result.requires_grad:
         for _ in range(passes):
-            result.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+            result.backward(retain_graph=True)
     gradients = {name: leaves[name].grad for name in read.names}
     return {
         "value": result.item(),
