@@ -48,8 +48,8 @@ class Visitor:
     _button: str = ""
     _fragments: dict[str, float] = field(default_factory=dict)
 
-    async def visit(self, until: float, train: asyncio.Event | None = None) -> None:
-        """Open the page, press Train (once `train` is set), and poll the panel until that moment (monotonic)."""
+    async def visit(self, until: float, train: asyncio.Event | None = None, delay: float = 0.0) -> None:
+        """Open the page, press Train (`delay` seconds after `train` is set), and poll until that moment (monotonic)."""
         self._query = urlencode({"section": "train", "me": self.token, **self.config})
         begin = time.monotonic()
         try:
@@ -65,6 +65,7 @@ class Visitor:
                 self.first_page = time.monotonic() - begin
                 if train is not None:
                     await train.wait()
+                await asyncio.sleep(delay)
                 await self._press(socket)
                 await self._poll(socket, until)
         except Exception as error:
