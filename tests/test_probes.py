@@ -162,3 +162,19 @@ def test_before_training_is_what_the_seed_draws(images: np.ndarray) -> None:
     assert drawn == given
     assert drawn["before"] == probes.look_inside(SIZES, weights, images, LABELS)
     assert drawn["after"]["loss"] != drawn["before"]["loss"]
+
+
+def test_histogram_bins_hold_what_lies_between_their_edges() -> None:
+    values = np.random.default_rng(0).normal(0, 30, 5000)
+    for wide in (False, True):
+        drawn = probes.histogram(values, 20, wide=wide)
+        edges, counts = np.array(drawn["edges"]), np.array(drawn["counts"])
+        assert counts.sum() == 5000
+        inner = [
+            int(((values >= low) & (values < high)).sum()) for low, high in zip(edges[1:-2], edges[2:-1], strict=True)
+        ]
+        np.testing.assert_array_equal(counts[1:-1], inner)
+        assert np.all(np.diff(edges) > 0)
+    widths = np.diff(edges)
+    assert widths[10] < widths[0] / 5, "wide bins are narrow near zero"
+    assert probes.histogram(np.array([np.nan])) == {"edges": [], "counts": []}

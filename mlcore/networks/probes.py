@@ -63,8 +63,11 @@ def watch(module: nn.Module) -> Iterator[Watched]:
             handle.remove()
 
 
-def histogram(values: npt.NDArray[np.floating], bins: int = BINS) -> dict[str, list[float]]:
-    """Counts of `values` in equal bins from the 0.1th to the 99.9th percentile; what lies beyond is in the end bins.
+def histogram(values: npt.NDArray[np.floating], bins: int = BINS, *, wide: bool = False) -> dict[str, list[float]]:
+    """Counts of `values` in bins from the 0.1th to the 99.9th percentile; what lies beyond is in the end bins.
+
+    Args:
+        wide: bins that are equal in arsinh(value), narrow near 0 and wide far out, for values of very different sizes.
 
     Returns:
         {"edges": bins + 1 numbers, "counts": bins numbers}; both empty where there is no value.
@@ -72,10 +75,12 @@ def histogram(values: npt.NDArray[np.floating], bins: int = BINS) -> dict[str, l
     finite = values[np.isfinite(values)]
     if not finite.size:
         return {"edges": [], "counts": []}
+    finite = np.arcsinh(finite) if wide else finite
     low, high = (float(limit) for limit in np.percentile(finite, (0.1, 99.9)))
     if high <= low:
         low, high = low - 0.5, high + 0.5
     counts, edges = np.histogram(np.clip(finite, low, high), bins=bins, range=(low, high))
+    edges = np.sinh(edges) if wide else edges
     return {"edges": [float(edge) for edge in edges], "counts": [float(count) for count in counts]}
 
 
@@ -157,7 +162,7 @@ def _layer(name: str, z: Tensor, gradient: Tensor, layer: nn.Linear, images: int
     return {
         "name": name,
         "units": int(values.shape[1]),
-        "values": histogram(values),
+        "values": histogram(values, wide=True),
         "zero_share": float((values <= 0).mean()) if hidden else 0.0,
         # Gradients spread over many powers of ten, so their histogram is of the logarithm; zeros are counted apart.
         "gradients": histogram(np.log10(nonzero)),

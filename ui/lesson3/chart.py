@@ -18,6 +18,9 @@ import streamlit as st
 MARKS = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [7, 3], [2, 2.5], [10, 3, 2, 3])
 MARKED = 8
+# A logarithmic axis is labelled at 1, 2 and 5 of each power of ten, where there is room.
+_MANTISSA = "round(10 * datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
+_LOG_LABELS = f"indexof([10, 20, 50], {_MANTISSA}) >= 0 ? datum.label : ''"
 
 
 def runs_chart(
@@ -35,7 +38,7 @@ def runs_chart(
     log_y: bool = False,
     levels: Mapping[str, float] | None = None,
     cursor: float | None = None,
-    height: int = 380,
+    height: int = 340,
 ) -> None:
     """Draw lines over epochs or time.
 
@@ -88,13 +91,15 @@ def _spec(
 ) -> dict[str, Any]:
     import altair as alt
 
-    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=300, symbolSize=80, values=list(runs))
-    kinds = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=300, symbolSize=300, symbolStrokeWidth=2)
+    # One column: on a telephone two would not fit, and the drawing grows by as much as its legend needs.
+    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=320, symbolSize=80, values=list(runs))
+    kinds = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=320, symbolSize=300, symbolStrokeWidth=2)
+    height += 22 * (len(runs) + len(quantities))
     if len(runs) == 1:
         # One run: then its quantities may have the colours.
         domain, runs, field = quantities, quantities, "quantity"
         legend = kinds = alt.Legend(
-            title=None, orient="bottom", columns=2, labelLimit=300, symbolSize=80, symbolStrokeWidth=2
+            title=None, orient="bottom", columns=1, labelLimit=320, symbolSize=80, symbolStrokeWidth=2
         )
     else:
         field = "run"
@@ -114,7 +119,7 @@ def _spec(
     )
     y = alt.Y(
         field="y", type="quantitative", title=y_title, scale=alt.Scale(type="log" if log_y else "linear", zero=False)
-    ).axis(format="~%" if per_cent else "~g")
+    ).axis(format="~%" if per_cent else "~g", **({"labelExpr": _LOG_LABELS, "labelOverlap": "greedy"} if log_y else {}))
     tooltip = [
         alt.Tooltip(field="run", type="nominal", title="run"),
         alt.Tooltip(field="quantity", type="nominal", title="quantity"),
@@ -140,13 +145,13 @@ def _spec(
         .encode(x=x, y=y, color=colour, opacity=alt.condition(near, alt.value(1), alt.value(0)), tooltip=tooltip)
         .add_params(near),
         alt.Chart(alt.NamedData("cursor"))
-        .mark_rule(strokeWidth=1.2, strokeDash=[4, 3], color="#888888")
+        .mark_rule(strokeWidth=1.2, strokeDash=[4, 3], color="#888888", aria=False)
         .encode(x=alt.X(field="at", type="quantitative")),
         alt.Chart(alt.NamedData("levels"))
-        .mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888")
+        .mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888", aria=False)
         .encode(y=alt.Y(field="level", type="quantitative")),
         alt.Chart(alt.NamedData("levels"))
-        .mark_text(align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12)
+        .mark_text(align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12, aria=False)
         .encode(
             x=alt.value("width"),
             y=alt.Y(field="level", type="quantitative"),
@@ -158,4 +163,5 @@ def _spec(
     )
     built: dict[str, Any] = chart.to_dict(validate=True)
     built.pop("datasets", None)
+    built["config"] = {"legend": {"layout": {"bottom": {"anchor": "start", "direction": "vertical"}}}}
     return built

@@ -90,7 +90,7 @@ def draw(
     key: str,
     cursor: float | None = None,
     all_runs: Sequence[str] | None = None,
-    height: int = 400,
+    height: int = 340,
 ) -> None:
     """The choices, the chart, and its table."""
     quantities, per_cent = choose_quantity(state)
@@ -109,7 +109,7 @@ def chart(
     key: str,
     cursor: float | None = None,
     all_runs: Sequence[str] | None = None,
-    height: int = 400,
+    height: int = 340,
 ) -> None:
     """The chart and its table, for choices already made."""
     by_time = state["x"] == "time"

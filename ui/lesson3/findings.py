@@ -48,11 +48,11 @@ DROPOUT_GUESSES = {
     "below": "It is lower with dropout on",
 }
 
-CODE = """scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=10, gamma=0.1)
+CODE = """scheduler = StepLR(optimizer, 10, gamma=0.1)
 for epoch in range(epochs):
     train(model, optimizer)
-    validation_loss = evaluate(model)
-    scheduler.step(validation_loss)"""
+    loss = evaluate(model, validation)
+    scheduler.step(loss)"""
 
 Charts = Callable[[list[Series]], None]
 
@@ -76,7 +76,7 @@ def _schedule(state: LinkState) -> None:
         "and PyTorch "
         "prints a deprecation warning when they run."
     )
-    st.code(CODE, language="python")
+    st.code(CODE, language=None, wrap_lines=True)
     _experiment(
         state,
         question=f"What does the learning rate do in {EPOCHS} epochs of this code?",
@@ -140,7 +140,7 @@ def _experiment(
     configs: Sequence[NetworkConfig],
     labels: Sequence[str],
     charts: Charts,
-    reveal: Callable[[list[Series], str], str],
+    reveal: Callable[[list[Series], str], list[str]],
     before_charts: Callable[[], None] | None = None,
 ) -> None:
     """Predict, run, reveal. The guess may be left open; once the runs are there it stays as it was."""
@@ -182,7 +182,11 @@ def _experiment(
     if not any(view.live for view in views):
         mine = _named([(view, runtime().epochs(owner(), view.id)) for view in views], names)
         if len(mine) == len(labels):
-            st.success(reveal(mine, guesses.get(made or "", "")), icon=":material/visibility:")
+            with st.container(border=True):
+                st.markdown(
+                    "**What came out**\n\n"
+                    + "\n".join(f"- {line}" for line in reveal(mine, guesses.get(made or "", "")))
+                )
 
 
 def _named(found: Sequence[tuple[RunView, list[EpochResult]]], names: Mapping[str, str]) -> list[Series]:
@@ -212,7 +216,7 @@ def _rate_chart(mine: list[Series]) -> None:
                 y_title=y_title,
                 y_format=form,
                 log_y=True,
-                height=300,
+                height=260,
                 key=f"schedule_{key}",
                 alt=f"{title} of both runs against epochs",
             )
@@ -220,7 +224,7 @@ def _rate_chart(mine: list[Series]) -> None:
     table_twin(long_table(mine, quantities), key="schedule_table", file_name="schedule.csv")
 
 
-def _reveal_schedule(mine: list[Series], guess: str) -> str:
+def _reveal_schedule(mine: list[Series], guess: str) -> list[str]:
     """The outcome in words, from the rates that were really used."""
     told = []
     for series in mine:
@@ -235,17 +239,23 @@ def _reveal_schedule(mine: list[Series], guess: str) -> str:
         )
     losses = mine[-1].table["validation_loss"]
     outcome = "never" if mine[-1].table["learning_rate"].nunique() == 1 else "steps"
-    agreed = ""
-    if guess:
-        agreed = "As you expected. " if guess == SCHEDULE_GUESSES[outcome] else f"You expected: {guess.lower()}. "
-    return (
-        agreed
-        + " ".join(told)
-        + f" The losses handed to `step` lay between {losses.min():.2f} and {losses.max():.2f}; PyTorch took each for "
-        "the number of "
-        f"the epoch, and floor({losses.max():.2f} / 10) = {int(losses.max() // 10)} cuts. {R2_NOTES['schedule']} "
-        "The warning that PyTorch printed said so."
-    )
+    return [
+        *_agreed(guess, SCHEDULE_GUESSES[outcome]),
+        *told,
+        f"The losses handed to `step` lay between {losses.min():.2f} and {losses.max():.2f}. PyTorch took each for "
+        "the number "
+        f"of the epoch, and floor({losses.max():.2f} / 10) = {int(losses.max() // 10)} cuts.",
+        f"{R2_NOTES['schedule']} The warning that PyTorch printed said so.",
+    ]
+
+
+def _agreed(guess: str, outcome: str) -> list[str]:
+    """The guess beside the outcome, whether they agree or not; nothing where there was no guess."""
+    if not guess:
+        return []
+    if guess == outcome:
+        return [f"You expected it: {outcome[0].lower()}{outcome[1:]}."]
+    return [f"You expected: {guess[0].lower()}{guess[1:]}. What happened: {outcome[0].lower()}{outcome[1:]}."]
 
 
 def _switch(state: LinkState) -> None:
@@ -278,32 +288,29 @@ def _loss_chart(state: LinkState, mine: list[Series]) -> None:
         x_title="epoch",
         y_title="mean cross-entropy (nats)",
         log_y=True,
-        height=340,
+        height=300,
         key="dropout_losses",
         alt="Training loss with dropout on, training loss judged and validation loss judged, against epochs",
     )
     table_twin(long_table(mine, quantities), key="dropout_table", file_name="dropout.csv")
 
 
-def _reveal_dropout(mine: list[Series], guess: str) -> str:
+def _reveal_dropout(mine: list[Series], guess: str) -> list[str]:
     """The outcome in words: the two losses of one set of weights, and what forgetting model.eval() costs."""
     evaluated, forgotten = (series.table.iloc[-1] for series in mine)
     # Without model.eval() the loss on the training images is that of the same weights with dropout on.
     on, off = float(forgotten["train_loss_eval"]), float(evaluated["train_loss_eval"])
     outcome = "above" if on > off * 1.02 else "below" if on < off / 1.02 else "equal"
-    agreed = ""
-    if guess:
-        agreed = "As you expected. " if guess == DROPOUT_GUESSES[outcome] else f"You expected: {guess.lower()}. "
     same = bool((mine[0].table["train_loss"].to_numpy() == mine[1].table["train_loss"].to_numpy()).all())
-    twin = "The two runs trained alike to the last digit; only the judging differs. " if same else ""
-    return (
-        f"{agreed}After epoch {evaluated['epoch']:.0f} the same weights have a loss of {loss_text(on)} on training "
-        "images with "
-        f"dropout on and {loss_text(off)} with it off, {on / off:.1f} times as much. {twin}On the validation images "
-        "forgetting "
-        f"`model.eval()` turns a loss of {loss_text(evaluated['validation_loss'])} into "
-        f"{loss_text(forgotten['validation_loss'])}, "
-        f"and {percent_text(evaluated['validation_accuracy'])} right into "
-        f"{percent_text(forgotten['validation_accuracy'])}. "
-        f"{R2_NOTES['dropout']} Compare it with the loss in evaluation mode instead."
-    )
+    twin = ["The two runs trained alike to the last digit; only the judging differs."] if same else []
+    return [
+        *_agreed(guess, DROPOUT_GUESSES[outcome]),
+        f"After epoch {evaluated['epoch']:.0f} the same weights have a loss of {loss_text(on)} on training images with "
+        f"dropout on and {loss_text(off)} with it off: {on / off:.1f} times as much.",
+        *twin,
+        "On the validation images forgetting `model.eval()` turns a loss of "
+        f"{loss_text(evaluated['validation_loss'])} into "
+        f"{loss_text(forgotten['validation_loss'])}, and {percent_text(evaluated['validation_accuracy'])} right into "
+        f"{percent_text(forgotten['validation_accuracy'])}.",
+        f"{R2_NOTES['dropout']} The loss in evaluation mode is what compares with the validation loss.",
+    ]

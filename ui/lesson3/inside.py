@@ -30,6 +30,7 @@ from ui.terms import terms, word
 
 IMAGES = 1000
 MOMENTS = ("before training", "after training")
+_SYMLOG_TICKS = [sign * 10**power for power in range(5) for sign in (-1, 1)] + [0]
 PATIENCE = 60
 
 
@@ -193,8 +194,11 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
 
     base = alt.Chart(alt.NamedData("bins"))
     # z grows a hundredfold in training: the middle of a symlog axis is linear, its ends are logarithmic.
-    scale = alt.Scale(type="symlog", nice=False) if x_title == "z" else alt.Scale(zero=False, nice=False)
-    x = alt.X(field="from", type="quantitative", title=x_title, scale=scale)
+    if x_title == "z":
+        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format="~g")
+    else:
+        scale, axis = alt.Scale(zero=False, nice=False), alt.Axis(tickCount=6)
+    x = alt.X(field="from", type="quantitative", title=x_title, scale=scale, axis=axis)
     y = alt.Y(field="share", type="quantitative", title="share in each bin").axis(format="~%")
     colour = alt.Color(
         field="moment",
@@ -223,9 +227,9 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
         .mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[4, 2])
         .encode(x=x, y=y, color=colour, tooltip=tooltip),
         alt.Chart(alt.NamedData("zero"))
-        .mark_rule(color="#888888", strokeDash=[3, 3])
+        .mark_rule(color="#888888", strokeDash=[3, 3], aria=False)
         .encode(x=alt.X(field="at", type="quantitative")),
-    ).properties(title=alt.Title(title, anchor="start", fontSize=15, offset=6), height=190, width="container")
+    ).properties(title=alt.Title(title, anchor="start", fontSize=15, offset=6), height=280, width="container")
     built: dict[str, Any] = chart.to_dict(validate=True)
     built.pop("datasets", None)
     return built

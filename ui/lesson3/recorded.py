@@ -57,7 +57,7 @@ def _networks(state: LinkState) -> None:
     st.header("Two networks", anchor=False)
     st.markdown(
         f"Network A has {counts['A']:,} {word('parameters')}, network B {counts['B']:,}: "
-        f"{counts['B'] / counts['A']:.1f} times as many. A black bar is a layer, as wide as it has units. The blue "
+        f"{counts['B'] / counts['A']:.1f} times as many. A bar is a layer, as wide as it has units. The blue "
         "between two "
         "bars is the weights that join them, the deeper the more of the network's parameters it holds.",
         unsafe_allow_html=True,

@@ -169,7 +169,7 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
             state.set(group=group)
             st.rerun()
     if variants:
-        st.code("\n".join(scripts.command(variant.config) for variant in variants), language="shell")
+        st.code("\n".join(scripts.command(variant.config) for variant in variants), language=None, wrap_lines=True)
 
 
 def start_group(configs: Sequence[NetworkConfig], prediction: object = None) -> str:
