@@ -20,7 +20,7 @@ TWO_HUNDRED = " + ".join(f"sigmoid(x{k}*w{k} + b{k % 3})" for k in range(1, 34))
 
 
 def node(page: Any, name: str) -> Any:
-    return page.locator(f'.lab-graph .node[data-name="{name}"]').first
+    return page.locator(f'.lab-graph .node[data-name="{name}"] .handle').first
 
 
 def said(page: Any, name: str) -> str:
@@ -134,7 +134,8 @@ def test_typing_a_number_changes_the_graph_where_it_stands(open_page: OpenPage):
     field.fill("2")
     field.press("Enter")
     page.wait_for_function(
-        "() => [...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('[data-name=\"x1\"] .value')?.textContent === '2')"
+        "() => [...document.querySelectorAll('*')].some("
+        "e => e.shadowRoot?.querySelector('[data-name=\"x1\"] .value')?.textContent === '2')"
     )
     assert "value 2;" in said(page, "x1")
     assert "gradient −0.46" in said(page, "w1"), "gradients follow at once"

@@ -29,7 +29,7 @@ function button(parent, label, icon, press, text = null) {
     const drawing = make("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, element);
     make("path", { d: ICONS[icon] }, drawing);
   }
-  if (text) html("span", {}, element, text);
+  if (text) html("span", text.length === 1 ? { "aria-hidden": "true" } : {}, element, text);
   element.onclick = press;
   return element;
 }
@@ -49,7 +49,7 @@ function frame(root) {
   button(view.tools, "Smaller", null, () => zoom(view, 1 / 1.25), "−");
   button(view.tools, "Larger", null, () => zoom(view, 1.25), "+");
   button(view.tools, "Fit the graph to the width", null, () => zoom(view, null), "Fit");
-  button(view.tools, "Show the whole graph", null, () => zoom(view, 0), "All");
+  button(view.tools, "All: show the whole graph", null, () => zoom(view, 0), "All");
   view.scroll = html("div", { class: "scroll" }, view.stage);
   const bar = html("div", { class: "bar", role: "group", "aria-label": "Steps" }, root);
   const buttons = html("div", { class: "buttons" }, bar);

@@ -14,7 +14,7 @@ function build(view) {
   view.locals = edges.map(() => make("text", { class: "local halo" }, labels));
   size(view);
   fill(view);
-  if (focused !== undefined) view.shapes[Number(focused)]?.group.focus({ preventScroll: true });
+  if (focused !== undefined) view.shapes[Number(focused)]?.handle.focus({ preventScroll: true });
 }
 
 // x1 with a small 1 below; a tied input has several names.
@@ -30,16 +30,19 @@ function writeName(text, label) {
 
 function drawNode(view, node, index) {
   const [x, y] = view.at[index], wide = view.widths[index];
-  const group = make("g", { class: `node ${node.kind}`, tabindex: "0", role: "button", "data-node": index, "data-name": node.name,
-    transform: `translate(${x},${y})` }, view.svg);
+  const shell = make("g", { class: `node ${node.kind}`, "data-name": node.name, transform: `translate(${x},${y})` }, view.svg);
+  const handle = make("g", { class: "handle", tabindex: "0", role: "button", "data-node": index }, shell);
   const round = node.op ? BODY / 2 : 5;
-  make("rect", { class: "ring", x: -wide / 2 - 4, y: -BODY / 2 - 4, width: wide + 8, height: BODY + 8, rx: round + 4 }, group);
-  make("rect", { class: "body", x: -wide / 2, y: -BODY / 2, width: wide, height: BODY, rx: round }, group);
+  const hint = make("title", {}, handle);
+  make("rect", { class: "ring", x: -wide / 2 - 4, y: -BODY / 2 - 4, width: wide + 8, height: BODY + 8, rx: round + 4 }, handle);
+  make("rect", { class: "body", x: -wide / 2, y: -BODY / 2, width: wide, height: BODY, rx: round }, handle);
+  // The label of the button says what these say to the eye.
+  const group = make("g", { class: "texts", "aria-hidden": "true" }, shell);
   let middle = 0;
   if (node.op) {
     const part = Math.max(22, widthOf(node.op, 12) + 10);
     const h = BODY / 2 - 1.5, l = -wide / 2 + 1.5;
-    make("path", { class: "op", d: `M${l + part},${-h}H${l + h}A${h},${h} 0 0 0 ${l + h},${h}H${l + part}Z` }, group);
+    make("path", { class: "op", d: `M${l + part},${-h}H${l + h}A${h},${h} 0 0 0 ${l + h},${h}H${l + part}Z` }, handle);
     make("text", { class: "glyph", x: -wide / 2 + part / 2 + 2, y: 4.5 }, group, node.op);
     middle = part / 2;
   }
@@ -56,13 +59,13 @@ function drawNode(view, node, index) {
     show(view, false);
     view.trigger("open", view.picked ?? -1);
   };
-  group.addEventListener("click", open);
-  group.addEventListener("keydown", (event) => {
+  handle.addEventListener("click", open);
+  handle.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     open();
   });
-  return { group, value, gradient, badge, hint: make("title", {}, group) };
+  return { shell, handle, value, gradient, badge, hint };
 }
 
 // Texts that depend on the numbers but not on the step.
@@ -109,22 +112,22 @@ function show(view, moved) {
   const { nodes, edges, steps } = view.data, step = view.step, current = step > 0 && !view.data.bare ? steps[step - 1] : null;
   const touched = new Set(current ? current.sets.map(([node]) => node) : []);
   nodes.forEach((node, index) => {
-    const { group, value, gradient, hint } = view.shapes[index];
+    const { shell, handle, value, gradient, hint } = view.shapes[index];
     const known = view.valueFrom[index] <= step, item = gradientAt(view, index), now = current && current.node === index;
     value.textContent = known ? node.value : "–";
     value.setAttribute("class", `value halo ${known ? "" : "none"} ${moved && now && current.phase === "forward" ? "changed" : ""}`);
     gradient.textContent = node.kind.startsWith("constant") ? "" : item ? item.text : "∂ –";
     gradient.setAttribute("class", `gradient halo ${item ? item.sign : "none"} ${moved && touched.has(index) ? "changed" : ""}`);
-    group.classList.toggle("now", Boolean(now));
-    group.classList.toggle("failed", Boolean(node.error) && known);
-    group.classList.toggle("learns", Boolean(node.learns));
-    group.classList.toggle("picked", view.picked === index);
-    group.setAttribute("aria-pressed", view.picked === index ? "true" : "false");
+    shell.classList.toggle("now", Boolean(now));
+    shell.classList.toggle("failed", Boolean(node.error) && known);
+    shell.classList.toggle("learns", Boolean(node.learns));
+    shell.classList.toggle("picked", view.picked === index);
+    handle.setAttribute("aria-pressed", view.picked === index ? "true" : "false");
     const said = `${node.said}; ${known ? `value ${node.exact}` : "value not computed yet"}; `
       + (node.kind.startsWith("constant") ? "a constant has no gradient"
         : item ? `gradient ${item.exact}${item.partial ? " so far" : ""}` : "gradient not computed yet");
-    group.setAttribute("aria-label", node.error && known ? `${said}. ${node.error}` : said);
-    hint.textContent = group.getAttribute("aria-label");
+    handle.setAttribute("aria-label", node.error && known ? `${said}. ${node.error}` : said);
+    hint.textContent = handle.getAttribute("aria-label");
   });
   edges.forEach((edge, index) => {
     const active = current && current.edges.includes(index), seen = view.valueFrom[edge.to] <= step;
