@@ -242,15 +242,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             asyncio.run(_class([Visitor(options.port, new_token(), {**CONFIG, "epochs": "1"})], 3, 0))
             thread = threading.Thread(target=watch.run, daemon=True)
             thread.start()
-            begin = time.monotonic()
+            begin, own = time.monotonic(), time.process_time()
             asyncio.run(_class(visitors, options.seconds, options.spread))
-            end = time.monotonic()
+            end, own = time.monotonic(), time.process_time() - own
             watch.stopping = True
             thread.join()
             watch.look()
             figures = _figures(visitors, watch, base, begin - watch.began, end - watch.began, options)
         log = (directory / "app.log").read_text(errors="replace")
         figures["tracebacks in the log"] = log.count("Traceback (most recent call last)")
+        figures["the visitors' own processor time per second"] = round(own / (end - begin), 2)
         figures["load before"], figures["load after"] = round(load_before, 1), round(os.getloadavg()[0], 1)
         return figures
     finally:
@@ -285,6 +286,7 @@ def _figures(
         "server's processor time per poll ms": round(
             1000 * server_used / max(1, len(answers)) * (end - settle) / watched, 1
         ),
+        "server's processor time per second": round(server_used / watched, 2),
         "workers' processor time per second": round(workers_used / watched, 2),
         "server MB at most": round(max(memory for _, memory in servers)),
         "worker MB at most": round(max((memory for _, memory in workers), default=0)),
