@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,7 @@ class TestDigits:
 
     def test_splits_are_nested_and_share_the_last_tenth(self):
         parts = [split_fraction(5000, fraction, 52) for fraction in (0.7, 0.8, 0.9)]
-        for smaller, larger in zip(parts, parts[1:], strict=False):
+        for smaller, larger in itertools.pairwise(parts):
             assert set(smaller.train) < set(larger.train)
         assert set(parts[2].test) <= set(parts[0].test) & set(parts[1].test)
 

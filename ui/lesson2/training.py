@@ -126,7 +126,7 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
             f"training loss {last.train_loss:.3f}."
         )
     levels = report_levels(config)
-    specs = (("loss", "Loss", "mean cross-entropy (nats)", ".4f"), ("accuracy", "Accuracy", "share right", ".2%"))
+    specs = (("loss", "Loss", "nats", ".4f"), ("accuracy", "Accuracy", "share right", ".2%"))
     for column, (name, title, unit, form), level in zip(st.columns(2, gap="medium"), specs, levels, strict=True):
         with column:
             line_chart(
@@ -140,7 +140,7 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
                 y_title=unit,
                 y_format=form,
                 references=level,
-                height=240,
+                height=260,
                 key=f"live.{name}",
             )
     if view.over and epochs:
