@@ -406,7 +406,7 @@ def share_link(state: LinkState) -> str:
     return f"{base}?{query}" if query else base
 
 
-_COPY_HTML = """<button type="button" class="copy"></button><input class="link" readonly hidden aria-label="Link">
+_COPY_HTML = """<button type="button" class="copy">Copy link</button><input class="link" readonly hidden aria-label="Link">
 <span class="said" role="status"></span>"""
 _COPY_CSS = """
 :host, .root { font-family: var(--st-font); }

@@ -84,7 +84,7 @@ def table1_cell(activation: str, train_fraction: float) -> Table1Cell:
 
 
 def r1_config(activation: str = "relu", train_fraction: float = 0.8, **changes: Any) -> ScratchConfig:
-    """R1 as trained: 784-128-64-10, unscaled N(0, 1) weights, biases 1, SGD at 0.01, batches of 22, 25 epochs, seed 52.
+    """How R1 trained: 784-128-64-10, N(0, 1) weights, biases 1, SGD at 0.01, batches of 22, 25 epochs, seed 52.
 
     Args:
         changes: fields to set otherwise, e.g. `initializer="he"` or `source="sample"`.
