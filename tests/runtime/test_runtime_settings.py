@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -72,3 +75,25 @@ def test_the_store_never_sees_a_token():
     assert token not in key
     assert len(key) == 64
     assert key == owner_key(token) != owner_key(new_token())
+
+
+def test_every_setting_is_documented_with_its_default():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `LAB_")}
+    assert list(rows) == [f"LAB_{name.upper()}" for name in Settings.model_fields]
+    for name, field in Settings.model_fields.items():
+        row = rows[f"LAB_{name.upper()}"]
+        assert str(field.description) in row
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert f"| {field.default:g} |" in row or f"| {field.default} |" in row
+
+
+def test_the_documented_set_for_a_hosted_app_can_be_used(monkeypatch):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text()
+    values = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    assert len(values) > 5
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings, notices = read_settings()
+    assert notices == ()
+    assert (settings.max_epochs, settings.task_worker) == (100, False)
