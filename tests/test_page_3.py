@@ -1,0 +1,402 @@
+"""Lesson 3's page: what it draws, computes and says, and that nothing a visitor types or links breaks it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+from streamlit.testing.v1 import AppTest
+
+from mlcore.data.mnist import open_source
+from mlcore.experiments import r2_results, recorded
+from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.recorded import RECORDED_NETWORKS
+from mlcore.networks.architectures import parameter_count
+from mlcore.records import NetworkEpoch
+from tests.conftest import ROOT
+from ui.lesson3 import curves, findings, scripts
+from ui.lesson3.data import Series, thin
+from ui.lesson3.drawing import describe, network_svg
+from ui.lesson3.mask import mask_svg
+from ui.lesson3.state import NAMES, PRESETS, START, VARIANT_NAMES, parameters, variants_of
+
+PAGE = str(ROOT / "pages" / "3_Networks_A_and_B.py")
+COLUMNS = [name for name in NetworkEpoch.__dataclass_fields__ if name not in ("epoch", "confusion", "statistics")]
+
+
+def made_up(epochs: int = 40, *, turns: int = 10, accuracy: float = 0.978) -> pd.DataFrame:
+    """A run's epochs with a validation loss that turns at `turns`."""
+    t = np.arange(1, epochs + 1, dtype=float)
+    table = pd.DataFrame({"epoch": t.astype(int), **dict.fromkeys(COLUMNS, accuracy)})
+    table["train_loss"] = table["train_loss_eval"] = 0.3 * np.exp(-t / 5)
+    table["validation_loss"] = 0.08 + 0.01 * np.abs(t - turns)
+    table["seconds"], table["learning_rate"] = 0.5, 0.001
+    return table
+
+
+def write_run(folder: Path, name: str, table: pd.DataFrame) -> None:
+    config = RECORDED_NETWORKS[name]
+    (folder / name).mkdir(parents=True)
+    table.to_csv(folder / name / "epochs.csv", index=False)
+    summary = {"config": config.model_dump(mode="json"), "best_epoch": 1, "command": f"record {name}", "seconds": 1.0}
+    (folder / name / "summary.json").write_text(json.dumps(summary))
+    rng = np.random.default_rng(0)
+    weights = {}
+    for layer, (inputs, units) in enumerate(zip(config.sizes[:-1], config.sizes[1:], strict=True), 1):
+        weights[f"weight{layer}"] = rng.normal(0, 0.05, (inputs, units)).astype(np.float16)
+        weights[f"bias{layer}"] = np.zeros(units, np.float16)
+    for which in ("last", "best"):
+        save_file(weights, folder / name / f"{which}.safetensors")
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three recorded runs: one whole, one unfinished, one that a schedule has stopped."""
+    write_run(tmp_path, "A-baseline", made_up(500, accuracy=0.98))
+    write_run(tmp_path, "A-dropout", made_up(25, turns=25))
+    stepped = made_up(100)
+    stepped["learning_rate"] = 0.01 * 0.1 ** ((stepped["epoch"] - 1) // 10)
+    write_run(tmp_path, "A-dropout-step", stepped.assign(validation_accuracy=0.92, test_accuracy=0.92))
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def open_page(**params: str) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    for name, value in params.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def texts(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.get("html")]
+    return "\n".join(str(part.proto.body if hasattr(part.proto, "body") else part.value) for part in parts)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", ["recorded", "report", "train", "findings"])
+def test_each_section_opens_from_its_link(recordings: Path, section: str) -> None:
+    app = open_page(section=section)
+    assert not app.exception
+    assert app.title[0].value == "Networks A and B"
+    assert len(app.header) >= 1
+
+
+def test_it_opens_on_the_networks_their_curves_and_words_with_the_runs_own_numbers(recordings: Path) -> None:
+    app = open_page()
+    said = texts(app)
+    assert "67,466" in said and "399,498" in said
+    assert len(app.get("vega_lite_chart")) == 1
+    # made_up(500): lowest at epoch 10 with 0.08; the mean of the last five epochs is 0.08 + 0.01 · 488.
+    assert "Validation loss turned at epoch 10" in said
+    assert "it is 4.96, 62 times as high" in said
+    assert "A, dropout 0.3 is recorded up to epoch 25 of 500 so far." in said
+    assert "Epoch 1 was chosen" in said
+
+
+def test_a_curve_that_a_schedule_stopped_says_why_it_ends(recordings: Path) -> None:
+    app = open_page(runs="A-baseline,A-dropout-step", about="A-dropout-step", beside="A-baseline")
+    said = texts(app)
+    assert "ends at epoch 100: the rate is 1e-11 by then" in said
+
+
+def test_without_recordings_the_page_says_how_to_make_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path)
+    for section in ("recorded", "report"):
+        app = open_page(section=section)
+        assert not app.exception
+        assert "python -m mlcore record networks" in texts(app)
+
+
+def test_hostile_links_leave_the_defaults_with_one_sentence(recordings: Path) -> None:
+    app = open_page(section="train", epochs="1e400", hidden="999999999", architecture="<script>", runs="Z", what="'")
+    assert not app.exception
+    notices = [info.value for info in app.info if "This link has parts" in info.value]
+    assert len(notices) == 1
+    for name in ("epochs", "hidden", "architecture", "runs", "what"):
+        assert f"`{name} (" in notices[0]
+    assert app.text_input(key="networks.epochs").value == str(START.epochs)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("learning_rate", "-0.1"),
+        ("learning_rate", "1e400"),
+        ("learning_rate", ""),
+        ("dropout", "NaN"),
+        ("dropout", "0.95"),
+        ("batch_size", "0"),
+        ("epochs", "many"),
+        ("gamma", "0"),
+        ("step_size", "2.5"),
+    ],
+)
+def test_a_field_that_is_wrong_gets_a_sentence_and_the_last_good_value_stays(
+    recordings: Path, field: str, typed: str
+) -> None:
+    app = open_page(section="train")
+    app.text_input(key=f"networks.{field}").set_value(typed).run()
+    assert not app.exception
+    problems = [part.proto.body for part in app.get("html") if '<p class="field-problem"' in part.proto.body]
+    assert len(problems) == 1
+    assert re.search(r"must|Write|number", problems[0])
+    # What would be started is still what the last good value says.
+    assert "python -m mlcore train network --source sample --epochs 30" in app.code[0].value
+
+
+def test_every_parameter_reads_back_what_it_writes() -> None:
+    for param in parameters():
+        assert param.parse(param.show(param.default)) == param.default, param.name
+    assert len({param.name for param in parameters()}) == len(parameters())
+
+
+# -- the curves --------------------------------------------------------------------------------------------------------
+
+
+def series(name: str, table: pd.DataFrame) -> Series:
+    config = RECORDED_NETWORKS[name]
+    return Series(name, name, config, table.assign(minutes=table["seconds"].cumsum() / 60))
+
+
+def test_thinning_keeps_exact_points_and_those_that_matter() -> None:
+    table = made_up(500, turns=137)
+    few = thin(table, 100)
+    assert len(few) <= 102
+    assert few["epoch"].is_unique
+    assert {1, 2, 3, 137, 500} <= set(few["epoch"])
+    merged = few.merge(table, on=list(table.columns))
+    assert len(merged) == len(few), "no figure is made up in between"
+    assert thin(table, 600) is table
+
+
+def test_curves_are_drawn_by_epoch_or_by_training_time_and_errors_are_one_minus_accuracy() -> None:
+    one = series("A-baseline", made_up(20))
+    accuracy = curves.Quantity("accuracy", "validation_accuracy")
+    error = curves.Quantity("validation", "validation_accuracy", complement=True)
+    by_epoch = curves.long_rows([one], [accuracy, error], by_time=False, most=500)
+    assert list(by_epoch["x"][:20]) == list(range(1, 21))
+    assert np.allclose(by_epoch["y"][:20] + by_epoch["y"][20:].to_numpy(), 1)
+    by_time = curves.long_rows([one], [accuracy], by_time=True, most=500)
+    assert by_time["x"].iloc[-1] == pytest.approx(20 * 0.5 / 60)
+
+
+def test_ten_runs_of_500_epochs_stay_within_the_points_a_browser_can_draw() -> None:
+    ten = [series(name, made_up(500)) for name in RECORDED_NETWORKS]
+    three = [curves.Quantity(label, column) for column, label in curves.LOSSES.values()]
+    rows = curves.long_rows(ten, three, by_time=False, most=max(60, curves.MOST_POINTS // 30))
+    assert len(rows) <= 1.2 * curves.MOST_POINTS
+
+
+# -- the drawings ------------------------------------------------------------------------------------------------------
+
+
+def test_networks_are_drawn_to_scale_with_their_counts() -> None:
+    sizes = (784, 256, 512, 128, 10)
+    drawing = network_svg("Network B", sizes)
+    widths = [float(width) for width in re.findall(r'<rect [^>]*? width="([\d.]+)"', drawing)]
+    assert len(widths) == 5
+    for width, units in zip(widths, sizes, strict=True):
+        assert width == pytest.approx(widths[0] * units / 784, abs=0.1)
+    for count in ("200,960", "131,584", "65,664", "1,290", "784 × 256 + 256"):
+        assert count in drawing
+    assert "399,498 parameters" in describe(sizes)
+    assert parameter_count((784, 64, 128, 64, 10)) == 67_466
+
+
+def test_a_name_cannot_break_out_of_a_drawing() -> None:
+    assert "<script>" not in network_svg('"><script>', (784, 10))
+    assert "<script>" not in mask_svg([0], "<script>", 4)
+
+
+def test_a_mask_shows_every_unit_in_its_state() -> None:
+    drawing = mask_svg([0, 1, 2, 2, 0, 1, 1], "hidden 1", 4)
+    assert drawing.count('class="kept"') == 2
+    assert drawing.count('class="silent"') == 3
+    assert drawing.count('class="dropped"') == 2
+    assert "hidden 1: 2 units passed on, 3 at zero by ReLU, 2 dropped" in drawing
+
+
+# -- what Train starts -------------------------------------------------------------------------------------------------
+
+
+def form(**changes: object) -> dict[str, object]:
+    return {**{param.name: param.default for param in parameters()}, **changes}
+
+
+def test_variants_share_everything_but_what_makes_them_variants() -> None:
+    variants, problems = variants_of(form(variants=list(VARIANT_NAMES), schedule_rate=0.001))  # type: ignore[arg-type]
+    assert problems == {}
+    assert [(v.config.dropout, v.config.step_size) for v in variants] == [(0, None), (0.3, None), (0, 10), (0.3, 10)]
+    for variant in variants:
+        same = variant.config.model_copy(update={"dropout": 0.3, "step_size": 10})
+        assert same == variants[-1].config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_the_reports_experiments(name: str) -> None:
+    variants, problems = variants_of(form(**PRESETS[name].changes))  # type: ignore[arg-type]
+    assert problems == {}
+    if name == "described":
+        last = variants[-1].config
+        assert (last.dropout, last.learning_rate, last.step_size, last.gamma) == (0.3, 0.01, 10, 0.1)
+        assert (last.initializer, last.step_on_loss) == ("xavier", False)
+    if name == "as_run":
+        last = variants[-1].config
+        assert (last.learning_rate, last.step_on_loss) == (0.001, True)
+
+
+def test_a_form_that_makes_no_run_says_which_field_is_wrong() -> None:
+    values = form(architecture="A", hidden=(10,))
+    assert variants_of(values)[1] == {}, "hidden is the visitor's own network's and does not disturb A"  # type: ignore[arg-type]
+    values = form(dropout=2.0)
+    variants, problems = variants_of(values)  # type: ignore[arg-type]
+    assert variants == []
+    assert list(problems) == ["dropout"]
+
+
+# -- the findings ------------------------------------------------------------------------------------------------------
+
+
+def trained(config: NetworkConfig, epochs: int) -> pd.DataFrame:
+    from mlcore.networks import train
+
+    short = config.model_copy(update={"epochs": epochs})
+    return pd.DataFrame([epoch.figures() for epoch in train(short, open_source("sample"))])
+
+
+def test_given_the_loss_the_schedule_never_steps() -> None:
+    pair = findings.SCHEDULE
+    assert pair[0].model_copy(update={"step_on_loss": True}) == pair[1], "one thing differs"
+    runs = [trained(config, 11) for config in pair]
+    assert list(runs[0]["learning_rate"].round(9)) == [0.01] * 10 + [0.001]
+    assert set(runs[1]["learning_rate"]) == {0.01}
+    named = [
+        Series(label, label, config, table)
+        for label, config, table in zip(findings.SCHEDULE_LABELS, pair, runs, strict=True)
+    ]
+    told = "\n".join(findings._reveal_schedule(named, findings.SCHEDULE_GUESSES["steps"]))
+    assert "What happened: it never changes" in told
+    assert "used 2 rates: 0.01, 0.001" in told
+    assert "one rate throughout, 0.01" in told
+    assert "You expected it" in "\n".join(findings._reveal_schedule(named, findings.SCHEDULE_GUESSES["never"]))
+
+
+def test_forgetting_eval_changes_the_judging_and_nothing_else() -> None:
+    pair = findings.DROPOUT
+    assert pair[0].model_copy(update={"evaluate_with_dropout": True}) == pair[1]
+    runs = [trained(config, 4) for config in pair]
+    np.testing.assert_array_equal(runs[0]["train_loss"], runs[1]["train_loss"])
+    assert (runs[1]["validation_loss"] > runs[0]["validation_loss"]).all()
+    assert (runs[1]["train_loss_eval"] > runs[0]["train_loss_eval"]).all()
+    named = [
+        Series(label, label, config, table)
+        for label, config, table in zip(findings.DROPOUT_LABELS, pair, runs, strict=True)
+    ]
+    told = "\n".join(findings._reveal_dropout(named, findings.DROPOUT_GUESSES["above"]))
+    assert "trained alike to the last digit" in told
+    assert "You expected it: it is higher with dropout on." in told
+
+
+# -- the report's table ------------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_report_ours_difference_and_interval_in_each_cell(recordings: Path) -> None:
+    rows = {row.name: row for row in r2_results.result_rows(recorded.recorded_networks(recordings))}
+    cell = rows["A-baseline"].cell("validation accuracy")
+    assert (cell.report, cell.ours) == (0.9786, 0.98)
+    assert cell.verdict is not None
+    assert cell.verdict.difference == pytest.approx(0.14)
+    # Newcombe's interval of 98.00 − 97.86 % on 10,000 images each.
+    assert (cell.verdict.low, cell.verdict.high) == (pytest.approx(-0.256, abs=0.005), pytest.approx(0.537, abs=0.005))
+    assert cell.verdict.noise
+    assert rows["A-dropout"].cell("validation accuracy").report is None, "the report has no such run"
+    assert rows["A-dropout"].epochs == 25
+    assert rows["A-baseline"].cell("seconds per epoch").report == pytest.approx(16.466)
+    loss = rows["A-baseline"].cell("validation loss")
+    assert loss.verdict is None
+    assert loss.spread == (pytest.approx(0.08 + 4.41), pytest.approx(0.08 + 4.9))
+
+
+def test_where_ours_differs_by_more_than_chance_it_is_said(recordings: Path) -> None:
+    rows = r2_results.result_rows(recorded.recorded_networks(recordings))
+    lines = r2_results.in_words(rows)
+    assert "A, baseline**: every accuracy agrees" in lines[0]
+    assert "more than chance" in lines[1] and "validation accuracy" in lines[1]
+
+
+def test_the_reading_of_experiment_2_that_fits_is_named(recordings: Path) -> None:
+    write_run(recordings, "A-dropout-as-run", made_up(500, accuracy=0.973))
+    rows = r2_results.result_rows(recorded.recorded_networks(recordings))
+    (line,) = r2_results.second_experiment(rows)
+    assert re.search(r"from our run as its code ran and .* from our run as described", line)
+    swapped = [
+        replace(
+            row,
+            name={"A-dropout-as-run": "A-dropout-step", "A-dropout-step": "A-dropout-as-run"}.get(row.name, row.name),
+        )
+        for row in rows
+    ]
+    (line,) = r2_results.second_experiment(swapped)
+    assert re.search(r"from our run as described and .* from our run as its code ran", line)
+
+
+# -- the scripts -------------------------------------------------------------------------------------------------------
+
+
+def test_every_script_is_a_whole_program() -> None:
+    configs = [variant.config for variant in variants_of(form(variants=list(VARIANT_NAMES)))[0]]  # type: ignore[arg-type]
+    odd = NetworkConfig(
+        source="mnist", architecture="custom", hidden=(), step_size=3, step_on_loss=True, initializer="he"
+    )
+    texts = [scripts.training(config) for config in [*configs, odd, *findings.DROPOUT]]
+    texts += [scripts.networks((12, 3)), scripts.schedule(), scripts.versus("A-baseline", "B-baseline")]
+    texts += [scripts.inside("A-baseline"), scripts.overfitting("A-baseline"), scripts.selection("A-baseline")]
+    for text in texts:
+        compile(text, "script.py", "exec")
+
+
+def test_scripts_say_what_the_page_says(tmp_path: Path) -> None:
+    write_run(tmp_path / "assets" / "networks", "A-baseline", made_up(500))
+
+    def run(text: str) -> str:
+        done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "lowest validation loss 0.0800 at epoch 10" in run(scripts.overfitting("A-baseline"))
+    assert "best epoch 1: validation 97.80%, test 97.80% (97.21% to 98.27%)" in run(scripts.selection("A-baseline"))
+    counted = run(scripts.networks((128,)))
+    assert "67,466 parameters" in counted and "399,498 parameters" in counted and "101,770 parameters" in counted
+
+
+def test_the_command_line_beside_the_button_is_that_of_the_config() -> None:
+    config = NetworkConfig(
+        architecture="custom", hidden=(32, 16), dropout=0.3, step_size=10, step_on_loss=True, epochs=5
+    )
+    assert scripts.command(config) == (
+        "python -m mlcore train network --source sample --epochs 5 --seed 0 --architecture custom --hidden 32,16 "
+        "--dropout 0.3 --step-size 10 --step-on-loss"
+    )
+
+
+def test_the_page_needs_no_pytorch() -> None:
+    code = "import sys, ui.lesson3; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_section_names_and_their_drawings_agree() -> None:
+    from ui.lesson3 import SECTIONS
+
+    assert list(SECTIONS) == list(NAMES)
