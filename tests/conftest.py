@@ -11,10 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("LAB_TEST_REQUIRE_ALL") == "1"
+
+# A busy machine may be slow at any moment; that is no fault of what is tested.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Tests train in a place of their own, never in the developer's runs/.
 _own = tempfile.TemporaryDirectory(prefix="backprop-lab-tests-", ignore_cleanup_errors=True)
