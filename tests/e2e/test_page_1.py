@@ -207,22 +207,19 @@ def test_a_failing_node_is_marked_and_says_why(open_page: OpenPage):
     assert "value 2" in said(page, "c")
 
 
-def test_pytorch_answers_within_a_second_once_warm(open_page: OpenPage):
+def test_pytorch_answers_soon_once_warm(open_page: OpenPage):
     page = open_page(PATH, {"view": "prove"})
-    page.get_by_text("The two agree to").wait_for(timeout=60_000)
-    row = page.locator("tr", has_text="∂x1").first.inner_text()
-    assert row.split("\t")[-2:] == ["0.345", "1.1102e−16"] or "0.345" in row
+    agree = page.get_by_text("The two agree to")
+    agree.wait_for(timeout=60_000)
+    row = page.locator("tr", has_text="∂x2").first.inner_text().replace("\n", "\t").split("\t")
+    assert [cell.strip() for cell in row if cell.strip()][-2] == "0.0805", "the report's figure stands in the row"
     field = page.get_by_label("x1", exact=True)
     field.fill("0.8")
     begin = time.perf_counter()
     field.press("Enter")
-    page.locator("td", has_text="0.8").first.wait_for(state="attached", timeout=100) if False else None
-    page.wait_for_function(
-        "() => ![...document.querySelectorAll('td')].some(cell => cell.textContent.startsWith('−0.161'))",
-        timeout=20_000,
-    )
-    page.get_by_text("The two agree to").wait_for()
-    assert time.perf_counter() - begin < 6, "the answer is a matter of a second, and this machine may be busy"
+    page.locator("td", has_text="−0.184").first.wait_for()  # ∂f/∂w1 = r · x1 = −0.23 · 0.8
+    agree.wait_for()
+    assert time.perf_counter() - begin < 8, "a matter of a second, and this machine may be busy with other tests"
 
 
 def test_motion_stops_where_it_is_not_wanted(open_page: OpenPage):

@@ -53,7 +53,7 @@ def nudge(lesson: Lesson, state: LinkState) -> None:
 def _numbers(lesson: Lesson, name: str, at: Nudge) -> None:
     result = lesson.result.name or "f"
     lines = [
-        f"| | ∂{result}/∂{name} | error |",
+        f"| method | ∂{result}/∂{name} | error |",
         "| --- | ---: | ---: |",
         f"| {FORWARD}: ({result}({name} + h) − {result}({name})) / h "
         f"| {exact(at.forward)} | {_error(at.forward_error)} |",

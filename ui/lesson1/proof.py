@@ -68,7 +68,7 @@ def _answer(lesson: Lesson, future: Future[Any], waiting: bool) -> None:
 
 def _table(lesson: Lesson, proof: dict[str, Any]) -> None:
     printed = _printed(lesson)
-    head = ["", "this page", "PyTorch", "difference", *(["the report prints", "difference"] if printed else [])]
+    head = ["quantity", "this page", "PyTorch", "difference", *(["the report prints", "difference"] if printed else [])]
     rows = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     result = lesson.result.name or "result"
     worst = 0.0
