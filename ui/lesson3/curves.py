@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -115,7 +116,10 @@ def chart(
     by_time = state["x"] == "time"
     what = QUANTITIES[state["what"]]
     unit = {"loss": "mean cross-entropy (nats)", "error": "share wrong", "scores": "share", "rate": "Adam's step size"}
-    rows = long_rows(shown, quantities, by_time, max(60, MOST_POINTS // (len(shown) * len(quantities))))
+    most = max(60, MOST_POINTS // (len(shown) * len(quantities)))
+    # Recorded curves are cut out of their tables once; a run under way changes from second to second.
+    cut = _kept_rows if not any(series.mine for series in shown) else long_rows
+    rows = cut(tuple(shown), tuple(quantities), by_time, most)
     runs_chart(
         rows,
         runs=[series.label for series in shown],
@@ -132,7 +136,8 @@ def chart(
         key=key,
         alt=f"{what} of {len(shown)} runs as lines; the table below holds the numbers.",
     )
-    table_twin(long_table(shown, quantities), key=f"{key}_table", file_name="curves.csv")
+    twin = _kept_table if not any(series.mine for series in shown) else long_table
+    table_twin(twin(tuple(shown), tuple(quantities)), key=f"{key}_table", file_name="curves.csv")
 
 
 def _levels(what: str) -> dict[str, float]:
@@ -180,6 +185,10 @@ def long_table(shown: Sequence[Series], quantities: Sequence[Quantity]) -> pd.Da
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+_kept_rows = lru_cache(maxsize=24)(long_rows)
+_kept_table = lru_cache(maxsize=24)(long_table)
 
 
 def where_curves_end(shown: Sequence[Series]) -> None:

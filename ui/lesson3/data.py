@@ -6,6 +6,7 @@ A `Series` is one run with its epochs, wherever it came from, so that one chart 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -59,27 +60,34 @@ class Series:
 
 def recorded() -> dict[str, RecordedRun]:
     """The recorded runs that are there; read again only when a file has changed."""
-    folder = recordings.FOLDER
-    files = (folder / name / "epochs.csv" for name in RECORDED_NETWORKS)
-    stamp = tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
-    return _read(str(folder), stamp)
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _read(folder: str, stamp: tuple[tuple[str, int], ...]) -> dict[str, RecordedRun]:
-    from pathlib import Path
-
-    return recordings.recorded_networks(Path(folder))
+    return _read(*_stamp())[0]
 
 
 def recorded_series() -> dict[str, Series]:
-    """The recorded runs as series, in the order of `RECORDED_NETWORKS`."""
-    runs = recorded()
-    return {name: _series(name, tuple(run.epochs.shape), run) for name, run in runs.items()}
+    """The recorded runs as series, in the order of `RECORDED_NETWORKS`.
+
+    They are the same objects from one run of the page to the next, so what is computed of them can be kept.
+    """
+    return _read(*_stamp())[1]
 
 
-def _series(name: str, shape: tuple[int, ...], run: RecordedRun) -> Series:
-    return Series(name, run.title, run.config, _with_minutes(run.epochs), complete=len(run.epochs) >= run.config.epochs)
+def _stamp() -> tuple[str, tuple[tuple[str, int], ...]]:
+    """Where the recordings lie, and when each was last written."""
+    folder = recordings.FOLDER
+    files = (folder / name / "epochs.csv" for name in RECORDED_NETWORKS)
+    return str(folder), tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _read(folder: str, stamp: tuple[tuple[str, int], ...]) -> tuple[dict[str, RecordedRun], dict[str, Series]]:
+    runs = recordings.recorded_networks(Path(folder))
+    series = {
+        name: Series(
+            name, run.title, run.config, _with_minutes(run.epochs), complete=len(run.epochs) >= run.config.epochs
+        )
+        for name, run in runs.items()
+    }
+    return runs, series
 
 
 def _with_minutes(table: pd.DataFrame) -> pd.DataFrame:

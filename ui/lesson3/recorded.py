@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from functools import lru_cache
 
 import streamlit as st
 
@@ -148,15 +149,26 @@ def _honest(state: LinkState, runs: dict[str, Series]) -> None:
     """The best epoch by validation, judged on the test images, for every run on screen (L3.6)."""
     st.header("The best epoch, honestly", anchor=False)
     about = runs[state["about"]]
-    chosen = select(about.table, *PART_SIZES[about.config.source][1:])
+    chosen = _selected(about)
     st.markdown(f"**{about.label}.** {explain(chosen)}")
     rows = {}
     for name in dict.fromkeys([about.id, *state["runs"]]):
         if name in runs:
-            rows[runs[name].label] = select(runs[name].table, *PART_SIZES[runs[name].config.source][1:])
+            rows[runs[name].label] = _selected(runs[name])
     st.html(_selection_table(rows))
     terms("Wilson interval", "validation set", "test set", key="honest")
     show_code(select, script=scripts.selection(about.id), key="selection", file_name="selection.py", requires="pandas")
+
+
+@lru_cache(maxsize=64)
+def _selected(series: Series) -> Selection:
+    """Kept for each recording: an interval takes a few milliseconds."""
+    return select(series.table, *PART_SIZES[series.config.source][1:])
+
+
+@lru_cache(maxsize=64)
+def _gain(selection: Selection) -> str:
+    return selection.gain.words
 
 
 def _selection_table(rows: dict[str, Selection]) -> str:
@@ -170,7 +182,7 @@ def _selection_table(rows: dict[str, Selection]) -> str:
                 f"<td>{judged.epoch}</td><td>{100 * judged.validation_accuracy:.2f}</td>"
                 f"<td><b>{100 * judged.test_accuracy:.2f}</b> <small>{100 * low:.2f} to {100 * high:.2f}</small></td>"
             )
-        return "".join(parts) + f"<td>{html.escape(selection.gain.words)}</td>"
+        return "".join(parts) + f"<td>{html.escape(_gain(selection))}</td>"
 
     body = "".join(f'<tr><th scope="row">{html.escape(name)}</th>{cells(row)}</tr>' for name, row in rows.items())
     return (

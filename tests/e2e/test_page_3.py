@@ -1,0 +1,135 @@
+"""Lesson 3 in a browser: recorded curves at once, training side by side, the findings, the inside, the disagreement."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mlcore.experiments.recorded import recorded_networks
+from tests.e2e.conftest import OpenPage, assert_accessible, settle
+
+PATH = "Networks_A_and_B"
+LONG = 120_000  # milliseconds, for what a worker does
+
+
+def section_of(page: Page) -> str | None:
+    return parse_qs(urlparse(page.url).query).get("section", [None])[0]
+
+
+def test_networks_recorded_curves_and_words_are_there_on_opening(open_page: OpenPage, screen: dict) -> None:
+    page = open_page(PATH, **screen)
+    expect(
+        page.get_by_role("img", name=re.compile("Network A: 784 → 64 → 128 → 64 → 10, 67,466 parameters"))
+    ).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Network B: .* 399,498 parameters"))).to_be_visible()
+    expect(
+        page.locator("[data-testid='stVegaLiteChart'] svg, [data-testid='stVegaLiteChart'] canvas").first
+    ).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Validation loss turned at epoch \d+")).first).to_be_visible()
+    expect(page.get_by_role("heading", name="The best epoch, honestly")).to_be_visible()
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("section", ["report", "train", "findings", "versus"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_section_is_readable_and_accessible(open_page: OpenPage, section: str, theme: str, width: int) -> None:
+    page = open_page(PATH, {"section": section}, theme=theme, width=width)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Networks A and B")
+    assert page.get_by_role("heading", level=2).count() >= 1
+    assert_accessible(page)
+
+
+def test_a_deep_link_and_a_reload_show_the_same_curves(open_page: OpenPage) -> None:
+    link = {
+        "runs": "B-baseline,B-dropout-as-run",
+        "what": "scores",
+        "scores": "f1,recall",
+        "average": "macro",
+        "x": "time",
+    }
+    page = open_page(PATH, link)
+    for _ in range(2):
+        for name in ("Scores", "time", "macro"):
+            expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
+        query = parse_qs(urlparse(page.url).query)
+        assert {name: query[name][0] for name in link} == link
+        expect(page.get_by_text("Scores against training time")).to_be_visible()
+        page.reload()
+        settle(page)
+
+
+def test_exact_figures_stand_where_the_pointer_is(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"runs": "A-baseline", "losses": "validation"})
+    chart = page.locator("[data-testid='stVegaLiteChart']").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    tip = page.locator("#vg-tooltip-element")
+    for share in (0.5, 0.55, 0.6):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.4 * box["height"])
+        page.wait_for_timeout(250)
+    expect(tip).to_contain_text("A, baseline")
+    said = tip.inner_text()
+    epoch = int(re.search(r"epoch\s+(\d+)", said).group(1))  # type: ignore[union-attr]
+    table = recorded_networks()["A-baseline"].epochs.set_index("epoch")
+    assert f"{table['validation_loss'][epoch]:.5f}" in said
+
+
+def test_variants_train_side_by_side_and_a_link_shows_them_again(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "train", "epochs": "3", "architecture": "custom", "hidden": "12"})
+    page.get_by_role("radio", name="Dropout", exact=True).click()
+    settle(page)
+    page.get_by_role("button", name="Train 2 variants").click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible(timeout=LONG)
+    settle(page)
+    expect(page.get_by_text("12, plain: Finished")).to_be_visible()
+    expect(page.get_by_text("12, dropout 0.3: Finished")).to_be_visible()
+    expect(page.get_by_text("you expected Dropout")).to_be_visible()
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("12, dropout 0.3: Finished")).to_be_visible()
+    page.get_by_role("radio", name="5 Inside").click()
+    settle(page)
+    assert section_of(page) == "inside"
+
+
+def test_a_guess_a_run_and_the_outcome_beside_each_other(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "findings"})
+    page.get_by_text("It falls to a tenth every 10 epochs").click()
+    settle(page)
+    page.get_by_role("button", name="Run it", exact=True).first.click()
+    expect(page.get_by_text("What happened: it never changes.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("one rate throughout, 0.01"))).to_be_visible()
+    settle(page)
+
+
+def test_hooks_show_layers_and_the_mask_of_another_image(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "inside"})
+    expect(page.get_by_role("heading", name="Dropout's mask for one image")).to_be_visible(timeout=LONG)
+    settle(page)
+    assert page.locator("[data-testid='stVegaLiteChart']").count() == 4
+    mask = page.get_by_role("img", name=re.compile(r"hidden 1: \d+ units passed on"))
+    before = mask.get_attribute("aria-label")
+    field = page.get_by_label(re.compile("Image for the mask"))
+    field.fill("1e400")
+    field.press("Enter")
+    expect(page.get_by_text(re.compile("Write a whole number from 0"))).to_be_visible()
+    settle(page)
+    assert mask.get_attribute("aria-label") == before, "the last good image stays"
+    field.fill("18")
+    field.press("Enter")
+    expect(mask).not_to_have_attribute("aria-label", before or "", timeout=LONG)
+    settle(page)
+    assert_accessible(page)
+
+
+def test_two_networks_are_told_apart_by_the_images_only_one_gets_right(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "versus"})
+    expect(page.get_by_text(re.compile(r"Of [\d,]+ images both get [\d,]+ wrong"))).to_be_visible()
+    page.get_by_role("radio", name=re.compile("Only the first wrong")).click()
+    settle(page)
+    expect(page.get_by_alt_text(re.compile("images: only the first wrong"))).to_be_visible()
+    assert "group_shown=only_first_wrong" in page.url
