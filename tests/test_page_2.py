@@ -24,7 +24,7 @@ from mlcore.scratch.trainer import network_of
 from tests.conftest import ROOT
 from ui.lesson2 import SECTIONS, compare, results, time_machine
 from ui.lesson2.choose import parameter_rows
-from ui.lesson2.glass import number, sum_formula
+from ui.lesson2.formulas import number, sum_formula
 from ui.lesson2.results import named_confusions, prediction_words, report_levels
 from ui.lesson2.state import CONFIG_FIELDS, NAMES, parameters, presets
 from ui.lesson2.training import read_per_cent

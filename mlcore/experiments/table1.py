@@ -12,7 +12,6 @@ import io
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, as_completed
@@ -313,6 +312,8 @@ def _read_finished(out: Path, changes: Mapping[str, Any]) -> dict[RunKey, dict[s
 
 def _write(out: Path, runs: Mapping[RunKey, Mapping[str, Any]], workers: int) -> None:
     """Both files, each replaced whole, the table first: what the summary names is always in the table."""
+    from mlcore.experiments.recording import machine
+
     out.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -343,16 +344,3 @@ def _replace(path: Path, text: str) -> None:
     beside = path.with_suffix(path.suffix + ".new")
     beside.write_text(text, encoding="utf-8", newline="\n")
     os.replace(beside, path)
-
-
-def machine() -> str:
-    """The machine this runs on, in a few words: processor, cores, system."""
-    model = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass  # Not Linux: the short name will do.
-    return f"{model}, {os.cpu_count()} cores, {sys.platform}"

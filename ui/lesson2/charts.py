@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import streamlit as st
 
-from ui.charts import DASHES, SHAPES
+from ui.chart_specs import DASHES, SHAPES, _finish
+from ui.charts import _draw
 
 
 def interval_chart(
@@ -33,7 +33,7 @@ def interval_chart(
     """
     columns = {name: list(values) for name, values in rows.items()}
     spec = _interval_spec(tuple(dict.fromkeys(columns["cell"])), tuple(order), title, y_title, height)
-    _draw(spec, {"points": pa.table(columns)}, key, alt)
+    _draw(spec, {"points": pa.table(columns)}, key=key, alt=alt)
 
 
 def seeds_chart(
@@ -56,12 +56,7 @@ def seeds_chart(
     """
     table = pa.table({name: list(values) for name, values in rows.items()})
     spec = _seeds_spec(tuple(order), title, y_title, y_format, log_y, height)
-    _draw(spec, {"lines": table}, key, alt)
-
-
-def _draw(spec: Mapping[str, Any], datasets: Mapping[str, pa.Table], key: str, alt: str) -> None:
-    filled: Any = {**spec, "datasets": dict(datasets)}
-    st.vega_lite_chart(filled, key=key, alt=alt)
+    _draw(spec, {"lines": table}, key=key, alt=alt)
 
 
 @lru_cache(maxsize=16)
@@ -73,12 +68,12 @@ def _interval_spec(
     domain = list(names)
     across = alt.X(field="cell", type="nominal", sort=list(cells), title=None).axis(labelAngle=0)
     beside = alt.XOffset(field="series", type="nominal", scale=alt.Scale(domain=domain))
-    legend = alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320, symbolSize=80)
+    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320, symbolSize=80)
     colour = alt.Color(field="series", type="nominal", scale=alt.Scale(domain=domain), legend=legend)
     shape = alt.Shape(
         field="series", type="nominal", legend=legend, scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)]))
     )
-    up = {"type": "quantitative", "scale": alt.Scale(zero=False)}
+    up = {"type": "quantitative", "scale": alt.Scale(zero=False, padding=14)}
     tooltip = [
         alt.Tooltip(field="cell", type="nominal"),
         alt.Tooltip(field="series", type="nominal", title="whose"),
@@ -112,7 +107,9 @@ def _seeds_spec(
     import altair as alt
 
     domain = list(names)
-    across = alt.X(field="epoch", type="quantitative", title="epoch", scale=alt.Scale(zero=False)).axis(tickMinStep=1)
+    across = alt.X(field="epoch", type="quantitative", title="epoch", scale=alt.Scale(zero=False, nice=False)).axis(
+        tickMinStep=1
+    )
     axis = {"format": "~%" if "%" in y_format else "~g"}
     up = alt.Y(
         field="value",
@@ -120,7 +117,16 @@ def _seeds_spec(
         title=y_title,
         scale=alt.Scale(type="log" if log_y else "linear", zero=False),
     ).axis(**axis)
-    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=600, symbolStrokeWidth=2)
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=1,
+        labelLimit=600,
+        symbolType="stroke",
+        symbolStrokeWidth=2.5,
+        symbolOpacity=1,
+        symbolSize=300,
+    )
     colour = alt.Color(field="series", type="nominal", scale=alt.Scale(domain=domain), legend=legend)
     dash = alt.StrokeDash(
         field="series",
@@ -157,14 +163,3 @@ def _seeds_spec(
         hovered,
     )
     return _finish(layers, title, height)
-
-
-def _finish(chart: Any, title: str, height: int) -> dict[str, Any]:
-    import altair as alt
-
-    titled = chart.properties(
-        title=alt.Title(title, anchor="start", fontSize=15, offset=10), height=height, width="container"
-    )
-    built: dict[str, Any] = titled.to_dict(validate=True)
-    built.pop("datasets", None)
-    return built

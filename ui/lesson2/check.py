@@ -11,7 +11,7 @@ from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import whole_field
 from ui.lesson2.digits import digits_of
-from ui.lesson2.glass import number
+from ui.lesson2.formulas import number
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
 from ui.terms import terms

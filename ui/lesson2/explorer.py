@@ -44,8 +44,9 @@ def draw(state: LinkState, chosen: Selected) -> None:
     show_png(
         image_grid(images, columns=10, scale=2, captions=[f"{share:.0%}" for share in sure]),
         alt=f"{len(images)} images of the digit {true} that the network called {said}, the most confident first",
-        caption=f"The number under each image is the probability it gave to {said}.",
+        width=min(10, len(images)) * 62,
     )
+    st.caption(f"The number under each image is the probability it gave to {said}.")
     _table(cell, images, true, said)
     show_code(answers_for_digit, cell_of, key="explorer")
 

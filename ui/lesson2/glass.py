@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from mlcore.experiments.comparison import ACTIVATION_NAMES
-from mlcore.experiments.torch_comparison import Difference, differences, step_by_torch, torch_arguments
+from mlcore.experiments.torch_comparison import differences, step_by_torch, torch_arguments
 from mlcore.runtime import LimitReached
 from mlcore.scratch.activations import ACTIVATIONS
 from mlcore.scratch.glass import OneStep, one_step
@@ -21,13 +20,13 @@ from ui.code import show_code
 from ui.fields import read_whole, show_problems, text_field, whole_field
 from ui.images import image_grid, show_png
 from ui.lesson2.digits import digits_of, split_of
+from ui.lesson2.formulas import number, proof_columns, script, shape_columns, slice_columns, sum_formula
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
 from ui.runs import runtime
 from ui.terms import terms
 
 MOST_IMAGES = 64
-SLICE = 6
 PATIENCE = 1.0  # seconds to wait within one run of the page
 _PROOF = "step.proof"
 
@@ -111,14 +110,6 @@ def _batch(state: LinkState, step: OneStep, weights: Weights) -> None:
         st.table(shape_columns(step), border="horizontal")
 
 
-def shape_columns(step: OneStep) -> dict[str, list[str]]:
-    """The shapes of every layer's arrays and of their gradients, as the columns of a table."""
-    rows = step.shapes()
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["δ = ∂L/∂z"] = [" × ".join(map(str, delta.shape)) for delta in step.gradients.deltas]
-    return columns
-
-
 def _place(state: LinkState, step: OneStep) -> tuple[int, int, int]:
     """Which weight to follow: its layer, the unit it leads to, and the input it comes from."""
     sizes = step.before.sizes
@@ -178,41 +169,6 @@ def _forward(step: OneStep, layer: int, unit: int, source: int) -> None:
     )
     with st.expander("All the way to the loss", icon=":material/arrow_forward:"):
         _softmax(step)
-
-
-def sum_formula(a: np.ndarray, weights: np.ndarray, bias: float, z: float, layer: int, unit: int, source: int) -> str:
-    """z of one unit as LaTeX: the followed product, the two largest others, the number of those left out, the bias."""
-    products = a * weights
-    order = [
-        index for index in np.argsort(-np.abs(products), kind="stable") if index != source and products[index] != 0
-    ]
-    shown = [source, *order[:2]]
-    terms_ = [rf"\underbrace{{{number(a[i])}\cdot({number(weights[i])})}}_{{\text{{input }}{i}}}" for i in shown]
-    rest = len(a) - len(shown)
-    if rest:
-        left_out = float(products.sum() - products[shown].sum())
-        terms_.append(rf"\underbrace{{({number(left_out)})}}_{{{rest}\text{{ other products}}}}")
-    terms_.append(rf"\underbrace{{({number(bias)})}}_{{b_{{{unit}}}}}")
-    symbols = (
-        rf"z^{{({layer})}}_{{{unit}}} = \sum_i a^{{({layer - 1})}}_i W^{{({layer})}}_{{i,{unit}}}"
-        rf" + b^{{({layer})}}_{{{unit}}}"
-    )
-    return rf"\begin{{aligned}} {symbols} &= {' + '.join(terms_)} \\ &= {number(z)} \end{{aligned}}"
-
-
-def slice_columns(step: OneStep, layer: int, unit: int) -> dict[str, list[Any]]:
-    """A few units of a layer for the first image: z, a, slope and the gradient that reached them."""
-    first = max(0, min(unit, step.before.sizes[layer] - SLICE))
-    units = range(first, min(first + SLICE, step.before.sizes[layer]))
-    z, delta = step.passed.z[layer - 1][0], step.gradients.deltas[layer - 1][0]
-    columns: dict[str, list[Any]] = {"unit": list(units), "z": [float(z[i]) for i in units]}
-    if layer < len(step.before.sizes) - 1:
-        a = step.passed.a[layer][0]
-        slope = ACTIVATIONS[step.before.activations[layer - 1]].slope(a.copy(), None)
-        columns["a = φ(z)"] = [float(a[i]) for i in units]
-        columns["φ′(z)"] = [float(slope[i]) for i in units]
-    columns["δ = ∂L/∂z"] = [float(delta[i]) for i in units]
-    return columns
 
 
 def _softmax(step: OneStep) -> None:
@@ -329,56 +285,3 @@ def _answer(step: OneStep, future: Future[Any], was_waiting: bool) -> None:
     st.markdown(f"**{total:,}** numbers compared; the largest difference is **{worst:.1e}**.")
     st.dataframe(rows, hide_index=True, alt="Our step beside PyTorch's")
     table_twin(rows, key="step.proof", file_name="pytorch.csv")
-
-
-def proof_columns(found: Sequence[Difference]) -> dict[str, list[Any]]:
-    """What was compared, as the columns of a table; of arrays, the entry where the two differ most."""
-    return {
-        "quantity": [item.name for item in found],
-        "numbers": [item.numbers for item in found],
-        "ours": [f"{item.ours:.12g}" for item in found],
-        "PyTorch": [f"{item.theirs:.12g}" for item in found],
-        "largest difference": [f"{item.largest:.1e}" for item in found],
-    }
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number for a formula: few digits, powers of ten as such."""
-    value = float(value)
-    if not np.isfinite(value):
-        return r"\infty" if value > 0 else r"-\infty" if value < 0 else r"\text{NaN}"
-    text = f"{value + 0.0:.{digits}g}"  # adding 0 turns −0 into 0
-    if "e" not in text:
-        return text
-    mantissa, exponent = text.split("e")
-    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
-
-
-def script(step: OneStep, weights: Weights) -> str:
-    """A program that takes this step from the same start with this library and with PyTorch."""
-    settings = weights.config.model_dump(mode="json", exclude={"kind"})
-    lines = ",\n    ".join(f"{name}={value!r}" for name, value in settings.items())
-    note = (
-        ""
-        if weights.checkpoint is None
-        else "\n# The page started from trained weights; this starts from the first ones."
-    )
-    return f'''"""One training step by NumPy and by PyTorch; run it in the project's folder."""
-
-import numpy as np
-
-from mlcore.data.mnist import open_source
-from mlcore.experiments.configs import ScratchConfig
-from mlcore.networks.step_proof import torch_step
-from mlcore.scratch.glass import one_step
-{note}
-config = ScratchConfig(
-    {lines},
-)
-step = one_step(config, open_source(config.source), {step.rows.tolist()})
-theirs = torch_step(
-    step.before.sizes, step.before.activations, step.before.parameters, step.images, step.labels, config.learning_rate
-)
-print("loss", step.loss, "by PyTorch", theirs["loss"])
-print("largest difference of a gradient", np.abs(step.gradients.gradient - theirs["gradient"]).max())
-'''
