@@ -27,6 +27,8 @@ Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
 
 POLL_SECONDS = 1.0
+# So many runs under way are called busy: each moves every ten seconds or so.
+BUSY = 20
 
 # Settings that "Change one thing" offers: all but where the digits come from.
 _FIXED = ("kind", "source")
@@ -100,6 +102,7 @@ def live_panel(
             icon=":material/link_off:",
         )
         return None
+    _notices()
     every = POLL_SECONDS if view.live else None
     st.fragment(_panel, run_every=every)(run_id, charts, on_fork, controls, key, view.live)
     return view
@@ -120,11 +123,18 @@ def live_group(
     views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
     if not views:
         return []
+    _notices()
     every = POLL_SECONDS if any(view.live for view in views) else None
     st.fragment(_group, run_every=every)(
         [view.id for view in views], charts, key, [view.live for view in views], labels or {}
     )
     return views
+
+
+def _notices() -> None:
+    """What whoever runs the app should know: a database that was set aside, a setting that was ignored."""
+    for notice in runtime().notices:
+        st.info(_plain(notice), icon=":material/info:")
 
 
 def _panel(
@@ -247,6 +257,8 @@ def _sharing(views: Sequence[RunView]) -> str:
     if count <= len(under_way) and count == 1:
         return "It has the machine to itself."
     text = f"{count} runs take turns on this machine."
+    if count > BUSY:
+        text = f"The app is busy: {text}"
     first = under_way[0]
     if first.time_left is not None and first.seconds_left is not None and first.time_left > 1.3 * first.seconds_left:
         text += f" Alone, this one would need {duration(first.seconds_left)} more."

@@ -32,6 +32,9 @@ def prepare_worker(nice: int, parent: int) -> None:
     """What a worker does first: stand back, and see to it that it ends when its parent does."""
     with contextlib.suppress(OSError):
         os.nice(nice)
+    # Where psutil is installed, loky takes a worker that has loaded PyTorch for one that leaks, and replaces it.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("loky.process_executor").__dict__["_USE_PSUTIL"] = False
     # Ctrl-C in a terminal reaches the whole process group; the app then ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":

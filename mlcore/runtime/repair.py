@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlcore.runtime.engines import open_engine
-from mlcore.runtime.store import record_of
+from mlcore.runtime.rows import record_of
 from mlcore.runtime.tables import checkpoints, epochs, runs
 from mlcore.runtime.views import ACTIVE
 

@@ -21,10 +21,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from mlcore.experiments.configs import read_config
 from mlcore.records import EpochResult, epoch_from_dict
 from mlcore.runtime.engines import Locked, open_engine, trouble
 from mlcore.runtime.problems import StoreUnavailable
+from mlcore.runtime.rows import put_checkpoints, put_epochs, record_of, row_of
 from mlcore.runtime.tables import LATEST, START, checkpoints, epochs, runs, servers
 from mlcore.runtime.views import ACTIVE, OVER, STORAGE, RunRecord
 
@@ -197,9 +197,9 @@ class Store:
         """Keep a new run, with what it begins with."""
 
         def work(connection: Connection) -> None:
-            connection.execute(runs.insert().values(server=self.server, **_row(record)))
-            _put_epochs(connection, record.id, [item.to_dict() for item in results])
-            _put_checkpoints(connection, record.id, weights or {})
+            connection.execute(runs.insert().values(server=self.server, **row_of(record)))
+            put_epochs(connection, record.id, [item.to_dict() for item in results])
+            put_checkpoints(connection, record.id, weights or {})
 
         self._write(work)
 
@@ -217,21 +217,21 @@ class Store:
             results: `EpochResult.to_dict()` of the epochs that ended since.
             weights: label -> `Checkpoint.to_bytes()`; see `tables.LATEST`.
         """
-        row = {name: value for name, value in _row(record).items() if name not in ("id", "owner", "name", "created")}
+        row = {name: value for name, value in row_of(record).items() if name not in ("id", "owner", "name", "created")}
 
         def work(connection: Connection) -> bool:
             mine = (runs.c.id == record.id) & (runs.c.server == self.server)
             if not connection.execute(runs.update().where(mine).values(row)).rowcount:
                 return False
-            _put_epochs(connection, record.id, results)
-            _put_checkpoints(connection, record.id, weights or {})
+            put_epochs(connection, record.id, results)
+            put_checkpoints(connection, record.id, weights or {})
             return True
 
         return self._write(work, tries)
 
     def rewind(self, record: RunRecord) -> None:
         """Take a run back to where it began: figures and weights of later epochs go."""
-        row = {name: value for name, value in _row(record).items() if name not in ("id", "owner", "name", "created")}
+        row = {name: value for name, value in row_of(record).items() if name not in ("id", "owner", "name", "created")}
 
         def work(connection: Connection) -> None:
             connection.execute(runs.update().where(runs.c.id == record.id).values(row))
@@ -349,64 +349,3 @@ def _alive(row: Any) -> bool:
     except OSError:
         return True
     return True
-
-
-def _row(record: RunRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "owner": record.owner,
-        "config": record.config.model_dump_json(),
-        "name": record.name,
-        "prediction": json.dumps(record.prediction),
-        "run_group": record.group,
-        "parent": record.parent,
-        "status": record.status,
-        "reason": record.reason,
-        "error": record.error,
-        "halted": record.halted,
-        "start_epoch": record.start_epoch,
-        "epoch": record.epoch,
-        "batch": record.batch,
-        "batches": record.batches,
-        "seconds": record.seconds,
-        "best_epoch": record.best_epoch,
-        "best_accuracy": record.best_accuracy,
-        "created": record.created,
-        "updated": record.updated,
-        "versions": json.dumps(record.versions),
-        "data_hash": record.data_hash,
-    }
-
-
-def record_of(row: Any) -> RunRecord | None:
-    """The run in a row; None where the row cannot be read (its config is not one this version knows)."""
-    try:
-        values = dict(row._mapping)
-        values.pop("server", None)
-        values["group"] = values.pop("run_group")
-        values["config"] = read_config(values["config"])
-        values["prediction"] = json.loads(values["prediction"])
-        values["versions"] = json.loads(values["versions"])
-        return RunRecord(**values)
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def _put_epochs(connection: Connection, run_id: str, results: Sequence[Mapping[str, Any]]) -> None:
-    if not results:
-        return
-    numbers = [int(item["epoch"]) for item in results]
-    connection.execute(epochs.delete().where(epochs.c.run_id == run_id, epochs.c.epoch.in_(numbers)))
-    rows = [
-        {"run_id": run_id, "epoch": number, "figures": json.dumps(item)}
-        for number, item in zip(numbers, results, strict=True)
-    ]
-    connection.execute(epochs.insert(), rows)
-
-
-def _put_checkpoints(connection: Connection, run_id: str, weights: Mapping[int, bytes]) -> None:
-    for label, data in weights.items():
-        row = {"size": len(data), "data": data}
-        place = (checkpoints.c.run_id == run_id) & (checkpoints.c.epoch == label)
-        if not connection.execute(checkpoints.update().where(place).values(row)).rowcount:
-            connection.execute(checkpoints.insert().values(run_id=run_id, epoch=label, **row))

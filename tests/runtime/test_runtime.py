@@ -34,7 +34,8 @@ def status(runtime: Runtime, owner: str, run_id: str) -> str:
 
 
 def finished(runtime: Runtime, owner: str, run_id: str) -> Callable[[], bool]:
-    return lambda: status(runtime, owner, run_id) == "finished"
+    """Whether a run has ended, and its end is kept."""
+    return lambda: status(runtime, owner, run_id) == runtime.store.get(run_id).status == "finished"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_run_trains_to_its_end_and_is_kept(shared, me):
 
 
 def test_pausing_resuming_and_single_epochs_change_nothing_but_the_time(shared, me):
-    run_id = shared.submit(me, config(seed=4))
+    run_id = shared.submit(me, config(seed=4, epochs=30))
     shared.step_epoch(me, run_id)
     assert shared.run(me, run_id).step
     wait_until(lambda: status(shared, me, run_id) == "paused")
@@ -96,7 +97,7 @@ def test_pausing_resuming_and_single_epochs_change_nothing_but_the_time(shared, 
     assert status(shared, me, run_id) == "stopped"
     shared.resume(me, run_id)
     wait_until(finished(shared, me, run_id))
-    assert shared.epochs(me, run_id) == undisturbed(config(seed=4))
+    assert shared.epochs(me, run_id) == undisturbed(config(seed=4, epochs=30))
 
 
 def test_a_command_takes_effect_within_two_slices(shared, me):
