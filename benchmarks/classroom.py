@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -292,6 +293,7 @@ def _figures(
         "worker MB at most": round(max((memory for _, memory in workers), default=0)),
         "visitors told how many share": sum(visitor.said_shared for visitor in visitors),
         "runs": len(watch.statuses),
+        "statuses in the end": dict(Counter(watch.statuses.values())),
         "runs that failed": sum(status in ("failed", "interrupted") for status in watch.statuses.values()),
         "failures": [failure for visitor in visitors for failure in visitor.failures][:10],
     }

@@ -97,6 +97,8 @@ class Visitor:
             if begin - due > interval:
                 self.skipped += int((begin - due) / interval)
                 due = begin
+        if time.monotonic() < until:
+            self.failures.append("the panel stopped polling")
 
     async def _run(self, socket: ClientConnection, *, press: str = "", fragment: str = "") -> None:
         """Ask for a run of the page or of a fragment, and read until it has ended."""

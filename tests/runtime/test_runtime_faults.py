@@ -107,6 +107,19 @@ def test_workers_stand_back_and_end_with_the_runtime(make_runtime, me):
     wait_until(lambda: not alive(worker) and not alive(task), 5)
 
 
+def test_a_worker_that_is_frozen_for_a_while_goes_on(make_runtime, me):
+    """As when the machine sleeps: nothing is lost, and what took long is not held against the run."""
+    runtime = make_runtime()
+    run_id = runtime.submit(me, config(seed=1))
+    wait_until(lambda: runtime.run(me, run_id).epoch > 3)
+    (pid,) = runtime.worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    os.kill(pid, signal.SIGCONT)
+    finish(runtime, me, run_id, config(seed=1))
+    assert runtime.worker_pids() == [pid]
+
+
 SERVER = """
 import sys, time
 from pathlib import Path

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from mlcore.runtime.slices import SliceJob, SliceResult, history_stride, run_sli
 from mlcore.scratch.trainer import advance as scratch_advance
 from tests.runtime import fake_trainer
 
+ROOT = Path(__file__).resolve().parents[2]
 SCRATCH = ScratchConfig(hidden=(12, 8), activation=("tanh", "relu"), train_fraction=0.3, batch_size=100, epochs=4)
 # Dropout, a schedule that cuts twice, and Adam's moments: all of it has to survive between two slices.
 NETWORK = NetworkConfig(
@@ -157,3 +161,19 @@ def test_only_our_own_modules_are_warmed():
     assert slices.warm("mlcore.records") >= 0
     with pytest.raises(ValueError, match="only modules of mlcore"):
         slices.warm("os")
+
+
+def test_a_worker_loads_only_what_it_needs():
+    """Neither PyTorch nor the store nor pandas: a worker for scratch runs stays small."""
+    script = (
+        "import sys, mlcore.runtime.slices, mlcore.runtime.executors, mlcore.scratch.trainer\n"
+        "print([name for name in ('torch', 'sqlalchemy', 'pandas', 'streamlit', 'alembic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_app_s_process_loads_no_pytorch():
+    script = "import sys, mlcore.runtime as r; r.Runtime, r.Settings, r.RunView; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
