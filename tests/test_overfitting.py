@@ -130,10 +130,6 @@ PAIRS: dict[str, tuple[tuple[Curves, Curves], tuple[Curves, Curves]]] = {
         (curves(), curves("StepLR", learning_rate=STEPPED)),
         (curves(), curves("StepLR", learning_rate=0.01 * 0.5 ** np.floor((T - 1) / 20))),
     ),
-    "costs_time": (
-        (curves(), curves("dropout 0.3", seconds=np.full(EPOCHS, 3.0))),
-        (curves(), curves("dropout 0.3", seconds=np.full(EPOCHS, 2.1))),
-    ),
 }
 
 
@@ -167,6 +163,13 @@ def test_accuracy_is_called_higher_hurt_or_chance_by_its_interval() -> None:
 def test_runs_of_different_lengths_are_compared_at_the_last_epoch_both_have() -> None:
     text = " ".join(finding.text for finding in compare(overfitted(), curves("short", epochs=40)))
     assert "epoch 40" in text and "epoch 100" not in text
+
+
+def test_why_training_images_are_learned_less_well_depends_on_the_run() -> None:
+    say = COMPARISONS["fit_worsened"]
+    assert "The rate fell before" in (say(overfitted(), curves("StepLR", learning_rate=STEPPED)) or "")
+    assert "holding a network back" in (say(overfitted(), curves("dropout 0.3", dropout=0.3)) or "")
+    assert (say(overfitted(), curves("rate 1")) or "").endswith("with baseline.")
 
 
 def test_changes_are_named_in_words() -> None:

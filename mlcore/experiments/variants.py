@@ -108,13 +108,14 @@ def fit_worsened(base: Curves, other: Curves) -> str | None:
     ours, theirs = base.at_end(base.train_accuracy_eval), other.at_end(other.train_accuracy_eval)
     if ours - theirs < 0.002:
         return None
-    return (
+    text = (
         f"The training images are learned less well: {percent_text(theirs)} of them right at the end with "
         f"{other.name}, "
-        f"{percent_text(ours)} with {base.name}. For a regulariser that is the price; for a schedule, a sign that "
-        "the rate fell "
-        "too soon."
+        f"{percent_text(ours)} with {base.name}."
     )
+    if other.learning_rate[-1] < other.learning_rate[0]:
+        return f"{text} The rate fell before they were learned."
+    return f"{text} That is the price of holding a network back." if other.dropout > base.dropout else text
 
 
 def frozen(base: Curves, other: Curves) -> str | None:
@@ -133,17 +134,6 @@ def frozen(base: Curves, other: Curves) -> str | None:
     )
 
 
-def costs_time(base: Curves, other: Curves) -> str | None:
-    """An epoch takes a tenth longer or shorter, in the median."""
-    ours, theirs = float(np.median(base.seconds)), float(np.median(other.seconds))
-    if ours <= 0 or 0.9 < theirs / ours < 1.1:
-        return None
-    return (
-        f"An epoch took {theirs:.2g} s with {other.name} and {ours:.2g} s with {base.name} (medians): "
-        f"{100 * (theirs / ours - 1):+.0f} %."
-    )
-
-
 COMPARISONS: dict[str, Callable[[Curves, Curves], str | None]] = {
     "gap_changed": gap_changed,
     "turning_moved": turning_moved,
@@ -152,7 +142,6 @@ COMPARISONS: dict[str, Callable[[Curves, Curves], str | None]] = {
     "learns_slower": learns_slower,
     "fit_worsened": fit_worsened,
     "frozen": frozen,
-    "costs_time": costs_time,
 }
 
 

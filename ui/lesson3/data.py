@@ -103,8 +103,8 @@ def own_series(run_id: str, label: str, config: NetworkConfig, epochs: list[Epoc
 
 
 def variant_of(name: str) -> str:
-    """The second part of a recorded run's name in words: "A-step" -> "StepLR as described"."""
-    return VARIANTS[name.partition("-")[2]][0]
+    """What a recorded run is called in a sentence: "A-step" -> "StepLR as described"; no comma stands in it."""
+    return VARIANTS[name.partition("-")[2]][0].replace(", as the report's code ran", " as the report's code ran it")
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

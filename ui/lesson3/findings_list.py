@@ -28,7 +28,6 @@ LABELS = {
     "learns_slower": "What it costs",
     "fit_worsened": "Fit",
     "frozen": "The schedule",
-    "costs_time": "Time",
 }
 
 
