@@ -68,8 +68,9 @@ function frame(root) {
   root.addEventListener("keydown", (event) => keys(view, event));
   drag(view);
   view.watch = new ResizeObserver(() => {
-    const width = Math.round(view.scroll.clientWidth);
-    if (view.data && width && Math.abs(width - (view.width || 0)) > 6) build(view);
+    // The frame's width, not the pane's: a scroll bar that comes with the drawing must not call for another drawing.
+    const width = view.stage.clientWidth;
+    if (view.data && width && width !== view.width) build(view);
   });
   return view;
 }

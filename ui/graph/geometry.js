@@ -1,6 +1,7 @@
 // Where everything goes, in pixels: columns that fit the page, curves, labels that cover nothing, and zooming.
 
 const ROW = 65, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.62;
+const BARS = 12; // what scroll bars may take
 
 function nodeWidth(node) {
   const name = Math.max(18, widthOf(node.label, node.kind.startsWith("constant") ? 12.5 : 14) + 14);
@@ -9,7 +10,7 @@ function nodeWidth(node) {
 
 function place(view) {
   const { nodes, layers, rows } = view.data;
-  view.width = Math.round(view.scroll.clientWidth);
+  view.width = view.stage.clientWidth;
   view.widths = nodes.map(nodeWidth);
   const outer = [0, 0];
   nodes.forEach((node, index) => {
@@ -18,7 +19,7 @@ function place(view) {
   });
   const left = SIDE + Math.max(outer[0], 58) / 2, right = SIDE + Math.max(outer[1], 58) / 2;
   const widest = Math.max(...view.widths);
-  const room = layers > 1 ? (view.width - 2 - left - right) / (layers - 1) : 0;
+  const room = layers > 1 ? (view.width - BARS - left - right) / (layers - 1) : 0;
   // Between two columns there is room for the local derivative; steep edges need more of it. Where the page is too
   // narrow for that, the drawing shrinks a little and then scrolls.
   const labels = view.data.edges.map((edge) => {
@@ -80,7 +81,7 @@ const tallest = () => Math.max(420, Math.min(640, window.innerHeight - 190));
 
 // Scale: as large as the width allows, at most 1; below SMALLEST the drawing scrolls instead of shrinking further.
 function size(view) {
-  const fit = Math.min(1, view.scroll.clientWidth / view.wide);
+  const fit = Math.min(1, (view.stage.clientWidth - BARS) / view.wide);
   view.scale = view.zoom ?? Math.max(SMALLEST, fit);
   view.svg.setAttribute("width", Math.floor(view.wide * view.scale));
   view.svg.setAttribute("height", Math.floor(view.tall * view.scale));
@@ -90,7 +91,7 @@ function size(view) {
 }
 
 function zoom(view, factor) {
-  const { clientWidth } = view.scroll, whole = Math.min(1, clientWidth / view.wide, tallest() / view.tall);
+  const whole = Math.min(1, (view.stage.clientWidth - BARS) / view.wide, (tallest() - BARS) / view.tall);
   if (factor === 0) view.zoom = whole;
   else view.zoom = factor === null ? null : Math.min(2.5, Math.max(Math.min(whole, 0.3), view.scale * factor));
   const before = view.scale, pane = view.scroll;

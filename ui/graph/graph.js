@@ -174,7 +174,7 @@ export default function (component) {
     view.zoom = null;
     build(view);
   } else fill(view);
-  view.watch.observe(view.scroll);
+  view.watch.observe(view.stage);
   return () => {
     view.watch.disconnect();
     clearTimeout(view.sending);
