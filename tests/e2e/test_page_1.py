@@ -167,6 +167,13 @@ def test_a_graph_of_thirty_nodes_keeps_its_numbers_apart(open_page: OpenPage):
     assert_no_overlap(page)
 
 
+def test_a_graph_that_scrolls_is_drawn_once(open_page: OpenPage):
+    page = open_page(PATH, {"f": TWO_HUNDRED, "step": "all"})
+    drawing = page.locator(".lab-graph svg.graph").element_handle()
+    page.wait_for_timeout(800)
+    assert drawing.evaluate("e => e.isConnected"), "a scroll bar that appears must not lead to drawing again and again"
+
+
 def test_sixty_nodes_are_readable(open_page: OpenPage):
     page = open_page(PATH, {"f": SIXTY, "step": "all"})
     count = page.locator(".lab-graph .node").count()
