@@ -95,7 +95,11 @@ def live_panel(
     Returns:
         The run as it stood when the page was run; None if there is no such run.
     """
-    view = runtime().run(owner(), run_id)
+    try:
+        view = runtime().run(owner(), run_id)
+    except StoreUnavailable as problem:
+        st.warning(str(problem), icon=":material/database_off:")
+        return None
     if view is None:
         st.info(
             "This run is not among yours: it may have been deleted, or it belongs to another browser.",
@@ -120,7 +124,11 @@ def live_group(
     Args:
         labels: what to call a run that has no name; by its id.
     """
-    views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
+    try:
+        views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
+    except StoreUnavailable as problem:
+        st.warning(str(problem), icon=":material/database_off:")
+        return []
     if not views:
         return []
     _notices()

@@ -107,6 +107,8 @@ class LiveRun:
     def take(self, result: SliceResult) -> None:
         """Go on from where a slice got."""
         record = self.record
+        # A slice that was under way when trouble began does not end it.
+        held_up = record.reason == STORAGE and bool(self.unsaved)
         record.epoch, record.batch, record.batches = result.epoch, result.batch, result.batches
         record.halted = result.halted
         record.seconds += result.seconds
@@ -124,9 +126,9 @@ class LiveRun:
             self.set("finished")
         elif self.stop_at and record.epoch >= self.stop_at:
             self.stop_at = 0
-            if self.active:
+            if self.active or record.reason == STORAGE:
                 self.set("paused")
-        elif record.status == "waiting" or record.reason == STORAGE:
+        elif record.status == "waiting" or (record.reason == STORAGE and not held_up):
             self.set("running")
 
     def _append(self, epoch: EpochResult) -> None:

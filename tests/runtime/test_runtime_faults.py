@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.records import epoch_from_dict
 from mlcore.runtime import Runtime, Settings, StoreUnavailable, new_token
+from mlcore.runtime.engines import PRAGMAS
 from mlcore.runtime.slices import SliceJob, run_slice
 from tests.runtime import fake_trainer
 from tests.runtime.conftest import wait_until
@@ -249,7 +250,7 @@ def test_a_database_that_is_deleted_while_runs_train(make_runtime, me, tmp_path,
 
 def test_a_locked_database_holds_runs_up_and_loses_nothing(make_runtime, me, tmp_path, monkeypatch):
     monkeypatch.setattr("mlcore.runtime.keeper.RETRY", 0.2)
-    monkeypatch.setattr("mlcore.runtime.store.TRIES", 1)
+    monkeypatch.setattr("mlcore.runtime.engines.PRAGMAS", (*PRAGMAS[:-2], "busy_timeout=100", *PRAGMAS[-1:]))
     runtime = make_runtime()
     run_id = runtime.submit(me, config(epochs=40, seed=1))
     wait_until(lambda: runtime.run(me, run_id).epoch > 3)

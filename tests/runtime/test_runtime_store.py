@@ -106,6 +106,17 @@ def test_a_deleted_run_stays_deleted(store):
     assert store.used_bytes() == 0
 
 
+def test_deleting_gives_room_on_the_disk_back(tmp_path):
+    path = tmp_path / "lab.db"
+    store = Store(f"sqlite:///{path}")
+    runs = [record() for _ in range(4)]
+    for run in runs:
+        store.insert(run, [], {LATEST: bytes(5_000_000)})
+    store.delete([run.id for run in runs[1:]])
+    store.close()
+    assert path.stat().st_size < 8_000_000
+
+
 def test_rewinding_keeps_the_start_alone(store):
     run = record(epoch=3, best_epoch=3)
     store.insert(run, [epoch(1), epoch(2), epoch(3)], {START: weights(0), LATEST: weights(3), 1: weights(1)})
