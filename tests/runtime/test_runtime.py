@@ -260,8 +260,12 @@ def test_a_run_that_nobody_looks_at_pauses_and_goes_on_when_somebody_does(make_r
     assert (view.reason, view.live) == ("idle", True)
     assert runtime.run(me, seen).status in ("waiting", "running")
     epoch = view.epoch
-    runtime.touch(me, unseen)
-    wait_until(lambda: runtime.run(me, unseen).epoch > epoch + 3)
+
+    def look_again() -> bool:
+        runtime.touch(me, unseen)
+        return runtime.run(me, unseen).epoch > epoch + 3
+
+    wait_until(look_again)
     # What its owner paused stays paused, looked at or not.
     runtime.pause(me, unseen)
     runtime.touch(me, unseen)
