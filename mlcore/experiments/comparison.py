@@ -130,16 +130,14 @@ class Effect:
 
 def effect_of_weights(table: Table1) -> Effect:
     """He for N(0, 1), averaged over the six columns, seed by seed."""
-    before, after = (_mean_by_seed(table, [(a, f, i) for a, f in _columns()]) for i in INITIALIZERS)
-    verdict = compare_seeds(before, after)
+    verdict = _effect(table, *([(a, f, i) for a, f in _columns()] for i in INITIALIZERS))
     text = f"He weights for N(0, 1), over all six columns: {verdict.words}."
     return Effect("weights", "", verdict, text)
 
 
 def effect_of_activation(table: Table1, initializer: str) -> Effect:
     """ReLU for tanh, averaged over the three splits, seed by seed."""
-    before, after = (_mean_by_seed(table, [(a, f, initializer) for f in R1_FRACTIONS]) for a in R1_ACTIVATIONS)
-    verdict = compare_seeds(before, after)
+    verdict = _effect(table, *([(a, f, initializer) for f in R1_FRACTIONS] for a in R1_ACTIVATIONS))
     text = f"ReLU for tanh, with {WEIGHT_NAMES[initializer]}: {verdict.words}."
     return Effect("activation", initializer, verdict, text)
 
@@ -147,8 +145,7 @@ def effect_of_activation(table: Table1, initializer: str) -> Effect:
 def effect_of_split(table: Table1, initializer: str) -> Effect:
     """90–10 for 70–30, averaged over both activations, seed by seed."""
     most, least = max(R1_FRACTIONS), min(R1_FRACTIONS)
-    before, after = (_mean_by_seed(table, [(a, f, initializer) for a in R1_ACTIVATIONS]) for f in (least, most))
-    verdict = compare_seeds(before, after)
+    verdict = _effect(table, *([(a, f, initializer) for a in R1_ACTIVATIONS] for f in (least, most)))
     text = f"{split_name(most)} for {split_name(least)}, with {WEIGHT_NAMES[initializer]}: {verdict.words}."
     return Effect("split", initializer, verdict, text)
 
@@ -204,11 +201,21 @@ def _columns() -> list[tuple[str, float]]:
     return [(a, f) for a in R1_ACTIVATIONS for f in R1_FRACTIONS]
 
 
-def _mean_by_seed(table: Table1, cells: Sequence[tuple[str, float, str]]) -> list[float]:
-    """Accuracy of each seed that all these cells have, averaged over the cells; in the order of the seeds."""
+Cells = Sequence[tuple[str, float, str]]
+
+
+def _effect(table: Table1, before: Cells, after: Cells) -> Verdict:
+    """Mean accuracy of the cells `after` less that of the cells `before`, over the seeds that all of them have."""
+    first, second = _mean_by_seed(table, before), _mean_by_seed(table, after)
+    shared = sorted(set(first) & set(second))
+    return compare_seeds([first[seed] for seed in shared], [second[seed] for seed in shared])
+
+
+def _mean_by_seed(table: Table1, cells: Cells) -> dict[int, float]:
+    """Seed -> accuracy averaged over the cells, for the seeds that all these cells have."""
     by_cell = [dict(zip(cell.seeds, cell.accuracies, strict=True)) for cell in (table.cell(*names) for names in cells)]
-    shared = sorted(set.intersection(*(set(accuracies) for accuracies in by_cell)))
-    return [float(np.mean([accuracies[seed] for accuracies in by_cell])) for seed in shared]
+    shared = set.intersection(*(set(accuracies) for accuracies in by_cell))
+    return {seed: float(np.mean([accuracies[seed] for accuracies in by_cell])) for seed in shared}
 
 
 # --- Configs ----------------------------------------------------------------------------------------------------------
