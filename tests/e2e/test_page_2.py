@@ -78,8 +78,9 @@ def test_the_time_machine_follows_its_slider(open_page: OpenPage) -> None:
     settle(page)
     assert page.get_by_alt_text(re.compile("of the first layer as images")).get_attribute("src") != before
     assert "epoch=2" in page.url
-    # 200 ms is the aim (benchmarks/lesson2_update.py measures it); a busy test machine gets room.
-    assert sorted(took)[1] < 3, took
+    # The aim is 200 ms (benchmarks/lesson2_update.py measures the server's part of it). Other work on a test machine
+    # only ever adds to the time, so the quickest move is looked at, with room.
+    assert min(took) < 1.5, took
 
 
 def test_table_1_hides_its_answer_until_the_learner_commits(open_page: OpenPage) -> None:
