@@ -106,17 +106,19 @@ def line_spec(
     layers.append(hovered.add_params(near))
     layers.append(
         alt.Chart(alt.NamedData("cursor"))
-        .mark_rule(strokeWidth=1.5, strokeDash=[4, 3], color="#888888")
+        .mark_rule(strokeWidth=1.5, strokeDash=[4, 3], color="#888888", aria=False)
         .encode(x=alt.X(field="at", type="quantitative"))
     )
     levels = alt.Chart(alt.NamedData("levels"))
     layers.append(
-        levels.mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888").encode(
+        levels.mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888", aria=False).encode(
             y=alt.Y(field="level", type="quantitative")
         )
     )
     layers.append(
-        levels.mark_text(align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12).encode(
+        levels.mark_text(
+            align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12, aria=False
+        ).encode(
             x=alt.value("width"),
             y=alt.Y(field="level", type="quantitative"),
             text=alt.Text(field="label", type="nominal"),
