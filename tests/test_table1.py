@@ -84,11 +84,14 @@ class TestKeptRecording:
             assert again["epochs"][name] == pytest.approx(recorded.epochs[name][:2], rel=2e-3), name
 
     def test_lands_beside_the_report(self):
-        """The report's own cells lie within 2.5 points of ours with its weights; He weights gain eight or more."""
+        """With the report's seed each cell lies within 2.5 points of the report's; He weights gain eight or more.
+
+        Other seeds may not: with unscaled weights some ReLU runs lose a digit for good and end ten points lower.
+        """
         table = table1.read_table1(RECORDED)
         for cell in TABLE1:
-            ours = table.cell(cell.activation, cell.train_fraction, "normal").accuracy
-            assert abs(ours - cell.accuracy) < 0.035
+            ours = table.runs[table1.RunKey(cell.activation, cell.train_fraction, "normal", 52)].accuracy
+            assert abs(ours - cell.accuracy) < 0.025
             assert table.cell(cell.activation, cell.train_fraction, "he").accuracy - cell.accuracy > 0.08
 
 
