@@ -56,7 +56,7 @@ def test_a_deep_link_and_a_reload_show_the_same_curves(open_page: OpenPage) -> N
             expect(page.get_by_role("radio", name=name, exact=True)).to_be_checked()
         query = parse_qs(urlparse(page.url).query)
         assert {name: query[name][0] for name in link} == link
-        expect(page.get_by_text("Scores against training time")).to_be_visible()
+        expect(page.locator("[data-testid='stVegaLiteChart']").first).to_be_visible()
         page.reload()
         settle(page)
 
