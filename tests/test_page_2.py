@@ -116,6 +116,14 @@ class TestPage:
         assert field(page, "Epochs").value == "25"
         assert "nonsense" in said(page)
 
+    def test_a_section_that_was_taken_back_stays_open(self):
+        """Escape takes the choice of segmented buttons back; the page must not stop then."""
+        page = opened("train")
+        page.session_state["scratch.section"] = None
+        page.run()
+        assert not page.exception and not page.error
+        assert "Choose" in [heading.value for heading in page.subheader]
+
     def test_a_run_of_somebody_else_is_not_shown(self, trained):
         other = opened("results", {"run": trained.run_id, "me": new_token()})
         assert "belongs to another browser" in said(other)

@@ -83,7 +83,12 @@ class LinkState(Mapping[str, Any]):
             raise KeyError(name)
         key = self._key(name)
         if name in self._slot.bound and name not in self._slot.reseed and key in st.session_state:
-            self._slot.values[name] = st.session_state[key]
+            value = st.session_state[key]
+            if value is None and self._params[name].default is not None:
+                # A choice that was taken back (Escape on segmented buttons does it): the last one stays in force.
+                self._slot.reseed.add(name)
+            else:
+                self._slot.values[name] = value
         return self._slot.values[name]
 
     def __iter__(self) -> Iterator[str]:
