@@ -201,9 +201,10 @@ def test_random_expressions_against_pytorch(text, numbers):
     values = dict(zip("xyz", numbers, strict=True))
     result = evaluate(text, values, strict=False)
     assume(not result.problems())
+    # Infinity times zero has no value; PyTorch's relu alone masks where it should multiply, and says 0.
+    assume(all(math.isfinite(slope) for node in result.nodes() for slope in node.locals))
     proof = torch_gradients(text, values)
     assert result.data == pytest.approx(proof["value"], rel=1e-9, nan_ok=True)
-    # A slope may be infinite; where PyTorch then multiplies by 0, both have no value.
     found = {name: gradient for name, gradient in gradients(result).items() if gradient is not None}
     for name, gradient in found.items():
         expected = proof["gradients"][name]
