@@ -232,7 +232,7 @@ def confusion_spec(title: str, unit: str, selectable: bool, height: int, ink: st
     if selectable:
         right = right.add_params(cell)
     frames = base.transform_filter("datum.framed").mark_rect(
-        fillOpacity=0, stroke="#888888", strokeWidth=2, strokeDash=[4, 2]
+        aria=False, fillOpacity=0, stroke="#888888", strokeWidth=2, strokeDash=[4, 2]
     )
     words = base.mark_text(fontSize=12, color=ink).encode(
         text=alt.Text(field="label", type="nominal"),

@@ -44,6 +44,7 @@ SUSPECTS = {
     "split": "The split: 70, 80 or 90 % to learn from",
     "weights": "The initial weights: N(0, 1), unscaled",
 }
+_REASON = "table1.reason"
 SERIES = ("report", "ours, N(0, 1) weights", "ours, He weights")
 
 
@@ -130,6 +131,12 @@ def cell_name(cell: Table1Cell | CellSummary) -> str:
 
 
 def _predict(state: LinkState) -> None:
+    """The question, until it is answered or skipped; the answer is kept, since the fields go away with it."""
+    if state["revealed"]:
+        if st.button("Hide the answer again", icon=":material/visibility_off:"):
+            state.set(revealed=False)
+            st.rerun()
+        return
     st.markdown(
         "Three choices of the report can be blamed. Commit to one, and say how far ReLU with 80–20 would get if that "
         "choice were made as it is usual today: the other two stay as they are."
@@ -142,7 +149,6 @@ def _predict(state: LinkState) -> None:
         index=options.index(current) if current else None,
         format_func=SUSPECTS.__getitem__,
         key=f"table1.suspect.{current}",
-        disabled=state["revealed"],
     )
     if picked != current:
         state.set(suspect=picked or "")
@@ -153,29 +159,24 @@ def _predict(state: LinkState) -> None:
             key="guess",
             state=state,
             read=lambda given: 100 * (read_per_cent(given) or 0.0),
-            disabled=state["revealed"],
         )
     with right:
-        st.text_input(
-            "Because …", key="table1.reason", max_chars=LONGEST_REASON, autocomplete="off", disabled=state["revealed"]
+        kept = str(st.session_state.get(_REASON, ""))
+        st.session_state[_REASON] = st.text_input(
+            "Because …", value=kept, key="table1.because", max_chars=LONGEST_REASON, autocomplete="off"
         )
     with st.container(horizontal=True):
-        if state["revealed"]:
-            if st.button("Hide the answer again", icon=":material/visibility_off:"):
-                state.set(revealed=False)
-                st.rerun()
-        else:
-            if st.button("Reveal", type="primary", icon=":material/visibility:", disabled=not picked):
-                state.set(revealed=True)
-                st.rerun()
-            if st.button("Skip the guessing", type="tertiary"):
-                state.set(revealed=True, suspect="")
-                st.rerun()
+        if st.button("Reveal", type="primary", icon=":material/visibility:", disabled=not picked):
+            state.set(revealed=True)
+            st.rerun()
+        if st.button("Skip the guessing", type="tertiary"):
+            state.set(revealed=True, suspect="")
+            st.rerun()
 
 
 def _prediction(state: LinkState) -> dict[str, Any] | None:
     """What was committed to, to be kept with the runs."""
-    reason = str(st.session_state.get("table1.reason", "")).strip()
+    reason = str(st.session_state.get(_REASON, "")).strip()
     if not state["suspect"] and not state["guess"] and not reason:
         return None
     return {

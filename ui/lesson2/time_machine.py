@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from mlcore.scratch.evaluation import evaluate
 from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
@@ -60,6 +61,7 @@ def _machine(state: LinkState, chosen: Selected) -> None:
             epoch.confusion,
             title="Test part at this epoch",
             key="time.confusion",
+            marked=R1_NAMED_CONFUSIONS,
             selectable=False,
             height=400,
             alt="Confusion matrix of the test part at the chosen epoch",
