@@ -69,7 +69,8 @@ st.markdown(
 - **Predict first.** Before a result appears you are often asked what you expect. A wrong guess teaches as well as a
   right one, because the answer follows at once.
 - **Change one thing.** A run can be wound back to the same initial weights, so what differs is what you changed.
-- **Nothing is lost.** Training goes on in the background while you read on, reload, or visit another lesson.
+- **Nothing is lost.** A reload or a visit to another lesson does not stop training. After a minute without you it
+  waits, and goes on when you come back.
 - **Ours and theirs.** Figures from the two reports are named as the reports'. Every figure called ours comes from a run
   that you can repeat with the command beside it. A difference inside the 95 % interval is called noise, and the page
   says so.

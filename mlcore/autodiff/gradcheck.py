@@ -133,8 +133,8 @@ def remark_on(nudges: Sequence[Nudge]) -> str:
     )
     if largest.forward_error <= 1e-12 * max(1.0, scale):
         return (
-            "The result is linear in this input, so a nudge of any size gives the exact slope, "
-            f"and only rounding is left. {rounding}"
+            "Over these nudges the result is linear in this input, so every size of nudge gives the exact "
+            f"slope, and only rounding is left. {rounding}"
         )
     best = min(known, key=lambda found: found.central_error)
     return (

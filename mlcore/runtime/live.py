@@ -98,6 +98,11 @@ class LiveRun:
         self.record.updated = time.time()
         self.unsaved.record = True
 
+    def hold(self, status: Any) -> None:
+        """Pause or stop by the visitor's wish, which also ends a wish for one epoch more."""
+        self.stop_at = 0
+        self.set(status)
+
     def look(self) -> None:
         """Somebody is looking: what paused because nobody was goes on."""
         self.looked_at = time.monotonic()

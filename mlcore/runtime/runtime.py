@@ -166,9 +166,14 @@ class Runtime(Reader):
         self._admission.make_room(key)
         self.store.insert(record, results, weights)
         run = LiveRun(record, results, known=bool(weights))
-        with self._dispatcher.lock:
-            self._admission.check_active(self._active_count())
-            self._dispatcher.live[record.id] = run
+        try:
+            with self._dispatcher.lock:
+                self._admission.check_active(self._active_count())
+                self._dispatcher.live[record.id] = run
+        except LimitReached:
+            # Others came in between: a run that was refused leaves no trace.
+            self.store.delete([record.id])
+            raise
         self._dispatcher.wake()
         return record.id
 
@@ -227,7 +232,7 @@ class Runtime(Reader):
 
     def pause(self, owner: str, run_id: str) -> None:
         """Hold a run; what its slice under way brings is kept."""
-        self._steer(owner, run_id, lambda run: None if run.record.status in OVER else run.set("paused"))
+        self._steer(owner, run_id, lambda run: None if run.record.status in OVER else run.hold("paused"))
 
     def resume(self, owner: str, run_id: str) -> None:
         """Let a run that was paused, stopped, interrupted or has failed go on from where it is.
@@ -246,7 +251,7 @@ class Runtime(Reader):
 
     def stop(self, owner: str, run_id: str) -> None:
         """End a run where it is; its figures and weights stay."""
-        self._steer(owner, run_id, lambda run: None if run.done else run.set("stopped"))
+        self._steer(owner, run_id, lambda run: None if run.done else run.hold("stopped"))
 
     def step_epoch(self, owner: str, run_id: str) -> None:
         """Train to the end of the epoch under way (or of the next, between two), then pause."""

@@ -75,6 +75,9 @@ class Tasks:
         self._closing = True
 
     def _came_back(self, task: Task, done: Future[Any]) -> None:
+        if done.cancelled():
+            task.answer.set_exception(RuntimeError("the worker was called off before it answered"))
+            return
         error = done.exception()
         if error is None:
             task.answer.set_result(done.result())

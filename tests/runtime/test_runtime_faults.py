@@ -179,7 +179,7 @@ def test_two_servers_on_one_database_do_not_train_the_same_run(make_runtime, me)
     second.touch(me, run_id)
     assert second.run(me, run_id).status == "running"
     assert first.run(me, run_id) is not None
-    assert not second.worker_pids() or not second._dispatcher.live
+    assert run_id not in second._dispatcher.live
     second.pause(me, run_id)
     wait_until(lambda: not first._dispatcher.live)
     wait_until(lambda: first.run(me, run_id).status == "paused")

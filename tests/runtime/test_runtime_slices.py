@@ -54,7 +54,7 @@ def in_slices(config, rng: random.Random, directory=None) -> tuple[list[dict], b
                 checkpoint=state if isinstance(state, bytes) else None,
                 checkpoint_file=state if isinstance(state, str) else "",
                 save_to=str(directory / str(count)) if directory is not None and rng.random() < 0.5 else "",
-                seconds=rng.choice((1e-6, 0.001, 0.004, 0.02)),
+                seconds=rng.choice((1e-6, 1e-6, 1e-6, 0.001, 0.003)),
                 stop_at=rng.choice((0, 1, 2)) if count < 3 else 0,
                 history_bytes=rng.choice((0, 10**9)),
             )

@@ -71,21 +71,29 @@ def _table(lesson: Lesson, proof: dict[str, Any]) -> None:
     head = ["quantity", "this page", "PyTorch", "difference", *(["the report prints", "difference"] if printed else [])]
     rows = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     result = lesson.result.name or "result"
-    worst = 0.0
+    worst, apart = 0.0, 0
     for name, ours, theirs in _lines(lesson, proof):
         label = f"{name}" if name == result else f"∂{result}/\u2060∂{name}"
         cells = [label, exact(ours), "–" if theirs is None else exact(theirs)]
         cells.append("–" if theirs is None else _difference(ours, theirs))
         if theirs is not None and math.isfinite(ours) and math.isfinite(theirs):
             worst = max(worst, abs(ours - theirs) / max(abs(theirs), 1e-300) if theirs else abs(ours))
+        elif theirs is not None and str(ours) != str(theirs):
+            apart += 1
         if printed:
             cells += [exact(printed[name]), _difference(ours, printed[name])] if name in printed else ["–", "–"]
         rows.append("| " + " | ".join(cells) + " |")
     st.markdown("\n".join(rows))
+    if apart:
+        st.markdown(
+            f"{apart} of these quantities are not finite, and the two name them differently: where a value is lost, "
+            "there is no right answer to agree on."
+        )
     digits = "every digit" if worst == 0 else f"a relative difference of at most {readable(worst)}"
+    start = "Elsewhere the" if apart else "The"
     st.markdown(
-        f"The two agree to {digits}. A float holds about 16 digits, and differences below 1e−15 or so come from adding "
-        "and multiplying in another order."
+        f"{start} two agree to {digits}. A float holds about 16 digits, and differences below 1e−15 or so come from "
+        "adding and multiplying in another order."
         if worst < 1e-9
         else f"The largest relative difference is {readable(worst)}."
     )

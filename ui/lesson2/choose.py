@@ -108,8 +108,9 @@ def _fields(state: LinkState) -> None:
 def _activation(state: LinkState) -> None:
     """One activation for all hidden layers, or one each."""
     current: Any = state["activation"]
-    options = [*ACTIVATION_NAMES, EACH]
     shown = EACH if isinstance(current, tuple) else current
+    # Without a hidden layer there is nothing to choose one each for.
+    options = [*ACTIVATION_NAMES, *([EACH] if state["hidden"] or shown == EACH else [])]
     # The key holds the value: a preset or a link then draws a fresh widget instead of fighting with the old one.
     picked = st.selectbox(
         "Activation",

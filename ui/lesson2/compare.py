@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mlcore.experiments.comparison import (
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.table1 import SEEDS
 from mlcore.records import ScratchEpoch
-from mlcore.runtime import LimitReached, RunView, StoreUnavailable
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable, UnknownRun
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import field_problem
@@ -64,7 +65,7 @@ def draw(state: LinkState) -> None:
 
 def _choose(state: LinkState, runs: dict[str, RunView]) -> list[str]:
     named = [run_id for run_id in state["runs"].split(",") if run_id in runs] if state["runs"] else []
-    default = named or list(runs)[:2]
+    default = list(dict.fromkeys(named))[:MOST_COMPARED] or list(runs)[:2]
     key = "compare.runs"
     if st.session_state.get("compare.named") != state["runs"] or key not in st.session_state:
         st.session_state[key] = default
@@ -140,7 +141,10 @@ def _chart(run_ids: Sequence[str], measure: str, was_live: bool) -> None:
     views = [view for run_id in run_ids if (view := app.run(me, run_id)) is not None]
     for view in views:
         if view.live:
-            app.touch(me, view.id)
+            with suppress(UnknownRun, StoreUnavailable):
+                app.touch(me, view.id)
+    if not views:
+        return
     names = group_names(views)
     rows = line_rows(names, [view.config.seed for view in views], [epochs_of(view.id) for view in views], measure)
     title, form = MEASURES[measure]

@@ -60,7 +60,12 @@ def draw(state: LinkState) -> None:
         unsafe_allow_html=True,
     )
     _split(state, config.source, config.train_fraction, config.seed)
-    show_code(split_fraction, script=_script(config.train_fraction, config.seed), key="split", file_name="split.py")
+    show_code(
+        split_fraction,
+        script=_script(config.source, config.train_fraction, config.seed),
+        key="split",
+        file_name="split.py",
+    )
 
 
 def source_choice(state: LinkState) -> None:
@@ -197,12 +202,12 @@ def _split_bars(total: int, chosen: float) -> str:
     )
 
 
-def _script(train_fraction: float, seed: int) -> str:
+def _script(source: str, train_fraction: float, seed: int) -> str:
     return f'''"""Which images are learned from and which are judged on: a nested split of MNIST."""
 
 import numpy as np
 
-images, train_fraction, seed = 70_000, {train_fraction!r}, {seed}
+images, train_fraction, seed = {len(digits_of(source)):_}, {train_fraction!r}, {seed}
 order = np.random.default_rng((seed, 1)).permutation(images)
 training = round(images * train_fraction)
 train, test = order[:training], order[training:]
