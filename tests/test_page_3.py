@@ -6,8 +6,11 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +24,10 @@ from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.recorded import RECORDED_NETWORKS
 from mlcore.networks.architectures import parameter_count
 from mlcore.records import NetworkEpoch
+from mlcore.runtime import RunView
 from tests.conftest import ROOT
-from ui.lesson3 import curves, findings, scripts
-from ui.lesson3.data import Series, thin
+from ui.lesson3 import curves, findings, scripts, versus
+from ui.lesson3.data import Series, split_of, thin
 from ui.lesson3.drawing import describe, network_svg
 from ui.lesson3.mask import mask_svg
 from ui.lesson3.state import NAMES, PRESETS, START, VARIANT_NAMES, parameters, variants_of
@@ -306,6 +310,49 @@ def test_forgetting_eval_changes_the_judging_and_nothing_else() -> None:
     told = "\n".join(findings._reveal_dropout(named, findings.DROPOUT_GUESSES["above"]))
     assert "trained alike to the last digit" in told
     assert "You expected it: it is higher with dropout on." in told
+
+
+def test_the_longer_of_two_runs_is_read_where_the_shorter_one_ended() -> None:
+    tables = made_up(12), made_up(7).assign(train_loss_eval=0.9)
+    pair = zip(findings.DROPOUT_LABELS, findings.DROPOUT, tables, strict=True)
+    told = findings._reveal_dropout([Series(label, label, config, table) for label, config, table in pair], "")
+    assert told[0].startswith("After epoch 7 the same weights")
+    assert "trained alike to the last digit" in "\n".join(told)
+
+
+def test_a_run_whose_twin_was_deleted_keeps_its_own_name() -> None:
+    left = RunView(id="second", config=findings.DROPOUT[1], status="finished")
+    other = RunView(id="other", config=findings.DROPOUT[0].model_copy(update={"seed": 7}), status="paused", name="mine")
+    names = findings._names([left, other], findings.DROPOUT, findings.DROPOUT_LABELS)
+    assert names == {"second": "model.eval() forgotten", "other": "mine"}
+
+
+def test_networks_with_different_splits_meet_on_images_that_neither_was_trained_on() -> None:
+    rows, first, second = versus.common_rows("sample", (0, 1))
+    splits = split_of("sample", 0), split_of("sample", 1)
+    assert 50 < len(rows) < 200
+    for split, places in zip(splits, (first, second), strict=True):
+        assert list(split.validation[places]) == list(rows)
+        assert not set(rows) & set(split.train)
+
+
+def test_a_network_of_full_mnist_judged_on_the_sample_says_that_it_has_seen_it(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.lesson3.inside.available_sources", lambda: ("sample",))
+    app = open_page(section="inside")
+    assert not app.exception
+    assert "On 750 images of the sample its loss is" in texts(app)
+    assert "have seen most of them while training" in texts(app)
+
+
+def test_a_worker_that_does_not_answer_costs_one_sentence(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken: Future[object] = Future()
+    broken.set_exception(BrokenProcessPool("a worker was ended abruptly"))
+    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=lambda *given: broken))
+    app = open_page(section="inside")
+    assert not app.exception
+    assert [warning.value for warning in app.warning] == ["The worker did not answer. Try again in a moment."]
 
 
 # -- the report's table ------------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def live_group(
 def _notices() -> None:
     """What whoever runs the app should know: a database that was set aside, a setting that was ignored."""
     for notice in runtime().notices:
-        st.info(_plain(notice), icon=":material/info:")
+        st.info(plain(notice), icon=":material/info:")
 
 
 def _panel(
@@ -214,16 +214,16 @@ def _headline(view: RunView, label: str = "") -> None:
     icon, word = _STATUS[view.status]
     if view.step and view.status in ("waiting", "running"):
         word = "Training to the end of this epoch"
-    name = f"{_plain(view.name or label)}: " if view.name or label else ""
+    name = f"{plain(view.name or label)}: " if view.name or label else ""
     st.markdown(f"{icon} **{name}{word}**{_why(view)}")
 
 
 def _why(view: RunView) -> str:
     """The rest of the headline: why it stands still, in plain words."""
     if view.halted:
-        return f". {_plain(view.halted)}"
+        return f". {plain(view.halted)}"
     if view.error:
-        return f". {_plain(view.error)}"
+        return f". {plain(view.error)}"
     if view.reason == "idle":
         return " because nobody was looking; it goes on now."
     if view.status == "interrupted":
@@ -290,7 +290,7 @@ def _round(value: float) -> int:
     return int(float(f"{value:.2g}"))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of a visitor's or a library's, with nothing in it that Markdown would take for its own."""
     return "".join(f"\\{sign}" if sign in r"\`*_{}[]<>()#+-.!|~$:" else sign for sign in text)
 
@@ -366,7 +366,7 @@ def _problem(key: str) -> None:
     """What stood in the way of the last click, until the next."""
     sentence = st.session_state.get(f"{key}.problem")
     if sentence:
-        st.warning(_plain(sentence), icon=":material/info:")
+        st.warning(plain(sentence), icon=":material/info:")
 
 
 def _fork(view: RunView, key: str, on_fork: Callable[[str], None]) -> None:

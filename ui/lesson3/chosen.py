@@ -82,6 +82,15 @@ def pick(label: str, state: LinkState, name: str, there: Mapping[str, Chosen], *
     return there[chosen]
 
 
+def say_if_seen(source: str, *chosen: Chosen) -> None:
+    """A caption where networks of full MNIST are judged on the sample, most of which they were trained on."""
+    if source == "sample" and any(network.config.source == "mnist" for network in chosen):
+        st.caption(
+            "Full MNIST is not on this machine, so the images are the sample's. Networks trained on all of MNIST "
+            "have seen most of them while training; on MNIST's own validation images they make more mistakes."
+        )
+
+
 def answers(chosen: Chosen, source: str, seed: int) -> NDArray[np.float32] | None:
     """Its ten probabilities for every validation image of a source; None where its weights are not kept."""
     return _answers(chosen, chosen.id, chosen.epoch, source, seed if source == "sample" else 0)

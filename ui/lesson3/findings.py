@@ -20,7 +20,7 @@ from ui.lesson3 import scripts
 from ui.lesson3.chart import runs_chart
 from ui.lesson3.curves import Quantity, long_rows, long_table
 from ui.lesson3.data import Series
-from ui.lesson3.train import as_series, group_views, start_group
+from ui.lesson3.train import as_series, group_views, label_of, start_group
 from ui.links import LinkState
 from ui.runs import live_group, owner, runtime
 from ui.terms import terms
@@ -171,7 +171,7 @@ def _experiment(
         return
     if before_charts is not None:
         before_charts()
-    names = {view.id: label for view, label in zip(views, labels, strict=False)}
+    names = _names(views, configs, labels)
 
     def draw_charts(found: list[tuple[RunView, list[EpochResult]]]) -> None:
         mine = _named(found, names)
@@ -187,6 +187,14 @@ def _experiment(
                     "**What came out**\n\n"
                     + "\n".join(f"- {line}" for line in reveal(mine, guesses.get(made or "", "")))
                 )
+
+
+def _names(views: Sequence[RunView], configs: Sequence[NetworkConfig], labels: Sequence[str]) -> dict[str, str]:
+    """What each run is called, by its config: one of the pair may have been deleted."""
+    known = list(zip(configs, labels, strict=True))
+    return {
+        view.id: next((label for config, label in known if config == view.config), label_of(view)) for view in views
+    }
 
 
 def _named(found: Sequence[tuple[RunView, list[EpochResult]]], names: Mapping[str, str]) -> list[Series]:
@@ -297,11 +305,14 @@ def _loss_chart(state: LinkState, mine: list[Series]) -> None:
 
 def _reveal_dropout(mine: list[Series], guess: str) -> list[str]:
     """The outcome in words: the two losses of one set of weights, and what forgetting model.eval() costs."""
-    evaluated, forgotten = (series.table.iloc[-1] for series in mine)
+    # One of the two may have been paused or stopped: both are read at the last epoch that both have.
+    shared = min(len(series.table) for series in mine)
+    first, second = (series.table.head(shared) for series in mine)
+    evaluated, forgotten = first.iloc[-1], second.iloc[-1]
     # Without model.eval() the loss on the training images is that of the same weights with dropout on.
     on, off = float(forgotten["train_loss_eval"]), float(evaluated["train_loss_eval"])
     outcome = "above" if on > off * 1.02 else "below" if on < off / 1.02 else "equal"
-    same = bool((mine[0].table["train_loss"].to_numpy() == mine[1].table["train_loss"].to_numpy()).all())
+    same = bool((first["train_loss"].to_numpy() == second["train_loss"].to_numpy()).all())
     twin = ["The two runs trained alike to the last digit; only the judging differs."] if same else []
     return [
         *_agreed(guess, DROPOUT_GUESSES[outcome]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from concurrent.futures import TimeoutError as TookTooLong
 from functools import lru_cache
 from typing import Any
 
@@ -21,11 +20,11 @@ from ui.code import show_code
 from ui.fields import whole_field
 from ui.images import image_grid, show_png
 from ui.lesson3 import scripts
-from ui.lesson3.chosen import Chosen, networks, pick
+from ui.lesson3.chosen import Chosen, networks, pick, say_if_seen
 from ui.lesson3.data import digits_of, split_of
 from ui.lesson3.mask import show_mask
 from ui.links import LinkState
-from ui.runs import runtime
+from ui.runs import plain, runtime
 from ui.terms import terms, word
 
 IMAGES = 1000
@@ -40,8 +39,8 @@ def draw(state: LinkState) -> None:
     st.markdown(
         "PyTorch lets anybody listen in: a hook on a layer is called with what the layer puts out on the way "
         "forward, and with the "
-        "gradient that arrives on the way back. Here hooks listen while "
-        f"{IMAGES:,} validation images pass, and are taken off again.",
+        "gradient that arrives on the way back. Here hooks listen while images pass, and are "
+        "taken off again."
     )
     there = networks()
     if not there:
@@ -57,14 +56,16 @@ def draw(state: LinkState) -> None:
     if seen is None:
         return
     before, after = seen["before"], seen["after"]
+    kind = "validation images" if source == chosen.config.source else "images of the sample"
     st.markdown(
-        f"**{html.escape(chosen.short)}**, after {chosen.epoch} epochs. On these images its loss is "
+        f"**{plain(chosen.short)}**, after {chosen.epoch} epochs. On {len(rows):,} {kind} its loss is "
         f"{after['loss']:.4f} and it "
         f"has {100 * after['accuracy']:.1f} % right; before the first update it was {before['loss']:.3f} and "
         f"{100 * before['accuracy']:.1f} %."
     )
+    say_if_seen(source, chosen)
     _histograms(state, before, after)
-    _table(before, after)
+    _table(before, after, len(rows))
     _dropped(state, chosen, source, int(rows[0]), after, before)
     terms("dead ReLU", "dropout", "backward pass", "vanishing gradient", "logits", key="inside")
     _code(chosen)
@@ -107,8 +108,11 @@ def _look(chosen: Chosen, source: str, rows: tuple[int, ...], mask_seed: int) ->
                 mask_seed,
             )
             found = answer.result(timeout=PATIENCE)
-    except (LimitReached, TookTooLong) as problem:
-        st.warning(str(problem) or "The worker has too much to do: try again in a moment.", icon=":material/info:")
+    except LimitReached as full:
+        st.info(str(full), icon=":material/hourglass_top:")
+        return None
+    except Exception:  # too late, or whatever ended the worker: the visitor can only ask again
+        st.warning("The worker did not answer. Try again in a moment.", icon=":material/error:")
         return None
     if len(cache) > 20:
         cache.clear()
@@ -235,7 +239,7 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
     return built
 
 
-def _table(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _table(before: Mapping[str, Any], after: Mapping[str, Any], images: int) -> None:
     """Dead units, silent values and gradients of each layer, before and after."""
     columns = ("units", "dead units", "z at 0 or below", "no gradient", "median |gradient|", "weight gradient norm")
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
@@ -263,7 +267,7 @@ def _table(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     total = sum(len(layer["dead"]) for layer in after["layers"])
     grown = total - sum(len(layer["dead"]) for layer in before["layers"])
     st.caption(
-        f"Before → after. A unit is dead when its z is 0 or below for all {IMAGES:,} images: {total} are now"
+        f"Before → after. A unit is dead when its z is 0 or below for all {images:,} images: {total} are now"
         + (f", {grown} more than at the start." if grown > 0 else ".")
     )
 

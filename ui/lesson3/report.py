@@ -277,9 +277,7 @@ def _time(rows: list[ResultRow]) -> None:
         "Ours is processor time, evaluation included, because the recordings shared their machine with other work. The "
         "report's times are its seconds for 500 epochs divided by 500. Its code fetches the images one at a time "
         "through a "
-        "loader; ours keeps them in one array and takes a batch at once. For networks this small that matters more "
-        "than the "
-        "GPU. Dropout costs the drawing of its random numbers; a schedule costs nothing."
+        "loader; ours keeps them in one array and takes a batch at once."
     )
     bar_chart(
         columns,

