@@ -11,7 +11,7 @@ from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import whole_field
 from ui.lesson2.digits import digits_of
-from ui.lesson2.formulas import number
+from ui.lesson2.formulas import REACHABLE, number
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
 from ui.terms import terms
@@ -34,10 +34,11 @@ def draw(state: LinkState) -> None:
     with left:
         sampled = whole_field("Weights and biases per layer", key="sampled", state=state, low=1, high=25)
     with right:
-        if st.button("Check the gradients", type="primary", icon=":material/fact_check:", key="check.go"):
+        if st.button("Check the gradients", icon=":material/fact_check:", key="check.go"):
             state.set(checked=1)
     if state["checked"]:
         _show(_checked(weights, weights.token, sampled))
+    st.html(REACHABLE, unsafe_allow_javascript=True)
     terms("gradient check", "finite difference", key="check", lead="")
     show_code(gradient_check, key="check")
 

@@ -12,6 +12,14 @@ from mlcore.scratch.activations import ACTIVATIONS
 from mlcore.scratch.glass import OneStep
 from ui.lesson2.start import Weights
 
+# A formula that is too wide for a telephone scrolls in its own box, which the Tab key has to reach. KaTeX makes no such
+# box reachable, and draws a moment after the page; so the page looks a few times.
+REACHABLE = """<div></div><script>
+for (const wait of [50, 300, 1000, 3000]) setTimeout(() => {
+  for (const formula of document.querySelectorAll(".katex-display"))
+    if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+}, wait);
+</script>"""
 SLICE = 6
 """Units shown of a layer."""
 

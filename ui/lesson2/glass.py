@@ -20,7 +20,7 @@ from ui.code import show_code
 from ui.fields import read_whole, show_problems, text_field, whole_field
 from ui.images import image_grid, show_png
 from ui.lesson2.digits import digits_of, split_of
-from ui.lesson2.formulas import number, proof_columns, script, shape_columns, slice_columns, sum_formula
+from ui.lesson2.formulas import REACHABLE, number, proof_columns, script, shape_columns, slice_columns, sum_formula
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
 from ui.runs import runtime
@@ -51,6 +51,7 @@ def draw(state: LinkState) -> None:
     _update(step, layer, unit, source)
     st.subheader("The same step by PyTorch", anchor=False)
     _proof(step, weights)
+    st.html(REACHABLE, unsafe_allow_javascript=True)
     terms("forward pass", "backward pass", "softmax", "cross-entropy", "SGD", key="step", lead="")
     show_code(
         forward, backward, script=script(step, weights), key="step", file_name="one_step.py", requires="numpy torch"
