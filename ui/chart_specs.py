@@ -124,7 +124,7 @@ def line_spec(
             text=alt.Text(field="label", type="nominal"),
         )
     )
-    return _finish(alt.layer(*layers), title, height)
+    return finish(alt.layer(*layers), title, height)
 
 
 @lru_cache(maxsize=128)
@@ -172,7 +172,7 @@ def bar_spec(
     if series:
         ranks = " : ".join(f"datum[{series!r}] == {name!r} ? {rank}" for rank, name in enumerate(names))
         chart = chart.transform_calculate(_order=f"{ranks} : {len(names)}")
-    return _finish(chart.encode(tooltip=tooltip, **places, **options), title, height)
+    return finish(chart.encode(tooltip=tooltip, **places, **options), title, height)
 
 
 @lru_cache(maxsize=64)
@@ -193,7 +193,7 @@ def histogram_spec(title: str, x_title: str, y_title: str, height: int) -> dict[
             ],
         )
     )
-    return _finish(chart, title, height)
+    return finish(chart, title, height)
 
 
 @lru_cache(maxsize=32)
@@ -241,10 +241,10 @@ def confusion_spec(title: str, unit: str, selectable: bool, height: int, ink: st
         **places,
     )
     chart = alt.layer(right, wrong, frames.encode(**places), words).resolve_scale(fillOpacity="independent")
-    return _finish(chart, f"{title} ({unit})", height)
+    return finish(chart, f"{title} ({unit})", height)
 
 
-def _finish(chart: Any, title: str, height: int) -> dict[str, Any]:
+def finish(chart: Any, title: str, height: int) -> dict[str, Any]:
     import altair as alt
 
     titled = chart.properties(

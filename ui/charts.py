@@ -96,7 +96,7 @@ def line_chart(
             {"level": pa.array(map(float, levels.values()), pa.float64()), "label": pa.array(levels, pa.string())}
         ),
     }
-    _draw(spec, datasets, key=key, alt=alt or title)
+    draw_spec(spec, datasets, key=key, alt=alt or title)
 
 
 def bar_chart(
@@ -124,7 +124,7 @@ def bar_chart(
     categories = tuple(dict.fromkeys(rows[x]))
     names = tuple(order) if order is not None else (tuple(dict.fromkeys(map(str, rows[series]))) if series else ())
     spec = bar_spec(x, y, series, names, categories, title, x_title, y_title, stacked, horizontal, y_format, height)
-    _draw(spec, {"bars": pa.table(rows)}, key=key, alt=alt or title)
+    draw_spec(spec, {"bars": pa.table(rows)}, key=key, alt=alt or title)
 
 
 def histogram(
@@ -146,7 +146,7 @@ def histogram(
             "count": [float(count) for count in counts],
         }
     )
-    _draw(histogram_spec(title, x_title, y_title, height), {"bins": table}, key=key, alt=alt or title)
+    draw_spec(histogram_spec(title, x_title, y_title, height), {"bins": table}, key=key, alt=alt or title)
 
 
 def confusion_heat_map(
@@ -188,7 +188,7 @@ def confusion_heat_map(
             rows["framed"].append((truth, said) in frames)
     unit = "per cent of the true digit" if by == "row" else "images"
     spec = confusion_spec(title, unit, selectable, height, colour("text"))
-    event = _draw(spec, {"cells": pa.table(rows)}, key=key, alt=alt or title, select="cell" if selectable else None)
+    event = draw_spec(spec, {"cells": pa.table(rows)}, key=key, alt=alt or title, select="cell" if selectable else None)
     chosen = (event or {}).get("selection", {}).get("cell") or []
     return (int(chosen[0]["true"]), int(chosen[0]["predicted"])) if chosen else None
 
@@ -237,7 +237,7 @@ def long_form(
 # -- drawing -----------------------------------------------------------------------------------------------------------
 
 
-def _draw(
+def draw_spec(
     spec: Mapping[str, Any], datasets: Mapping[str, pa.Table], *, key: str, alt: str, select: str | None = None
 ) -> Any:
     """Send a built drawing with fresh numbers. The drawing stays the same, so nothing flickers."""

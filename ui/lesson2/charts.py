@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ui.chart_specs import DASHES, SHAPES, _finish
-from ui.charts import _draw
+from ui.chart_specs import DASHES, SHAPES, finish
+from ui.charts import draw_spec
 
 
 def interval_chart(
@@ -33,7 +33,7 @@ def interval_chart(
     """
     columns = {name: list(values) for name, values in rows.items()}
     spec = _interval_spec(tuple(dict.fromkeys(columns["cell"])), tuple(order), title, y_title, height)
-    _draw(spec, {"points": pa.table(columns)}, key=key, alt=alt)
+    draw_spec(spec, {"points": pa.table(columns)}, key=key, alt=alt)
 
 
 def seeds_chart(
@@ -56,7 +56,7 @@ def seeds_chart(
     """
     table = pa.table({name: list(values) for name, values in rows.items()})
     spec = _seeds_spec(tuple(order), title, y_title, y_format, log_y, height)
-    _draw(spec, {"lines": table}, key=key, alt=alt)
+    draw_spec(spec, {"lines": table}, key=key, alt=alt)
 
 
 @lru_cache(maxsize=16)
@@ -97,7 +97,7 @@ def _interval_spec(
         shape=shape,
         tooltip=tooltip,
     )
-    return _finish(alt.layer(bars, points), title, height)
+    return finish(alt.layer(bars, points), title, height)
 
 
 @lru_cache(maxsize=32)
@@ -162,4 +162,4 @@ def _seeds_spec(
         bold.encode(x=across, y=up, color=colour, strokeDash=dash),
         hovered,
     )
-    return _finish(layers, title, height)
+    return finish(layers, title, height)
