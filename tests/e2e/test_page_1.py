@@ -19,6 +19,13 @@ SIXTY = " + ".join(f"tanh(x{k}*w{k} + b)*v{k}" for k in range(1, 8))
 TWO_HUNDRED = " + ".join(f"sigmoid(x{k}*w{k} + b{k % 3})" for k in range(1, 34))
 
 
+def lesson(open_page: OpenPage, params: dict[str, str] | None = None, **options: Any) -> Any:
+    """The page, once its graph is drawn: the browser mounts a component a moment after the page has settled."""
+    page = open_page(PATH, params, **options)
+    page.locator(".lab-graph .node").first.wait_for(state="attached")
+    return page
+
+
 def node(page: Any, name: str) -> Any:
     return page.locator(f'.lab-graph .node[data-name="{name}"] .handle').first
 
@@ -36,7 +43,7 @@ def link(page: Any) -> dict[str, str]:
 
 
 def test_it_opens_readable_and_accessible_on_every_screen(open_page: OpenPage, screen: dict[str, Any], tmp_path):
-    page = open_page(PATH, {"step": "12", "node": "t"}, **screen)
+    page = lesson(open_page, {"step": "12", "node": "t"}, **screen)
     assert said(page, "f") == "f = p · r; value 0.26887; gradient 1"
     assert "gradient not computed yet" in said(page, "w4")
     assert_no_overlap(page)
@@ -49,14 +56,14 @@ def test_it_opens_readable_and_accessible_on_every_screen(open_page: OpenPage, s
 @pytest.mark.parametrize("view", ["nudge", "prove", "descend", "practise"])
 def test_the_views_are_accessible(open_page: OpenPage, view: str):
     for theme in ("light", "dark"):
-        page = open_page(PATH, {"view": view, "taken": "3", "level": "2", "step": "all"}, theme=theme)
+        page = lesson(open_page, {"view": view, "taken": "3", "level": "2", "step": "all"}, theme=theme)
         if view == "prove":
             page.get_by_text("The two agree to").wait_for()
         assert_accessible(page)
 
 
 def test_arrows_step_and_the_link_and_the_formula_follow(open_page: OpenPage):
-    page = open_page(PATH)
+    page = lesson(open_page)
     assert step(page) == "step 7 of 22"
     node(page, "x1").focus()
     page.keyboard.press("ArrowRight")
@@ -80,7 +87,7 @@ def test_arrows_step_and_the_link_and_the_formula_follow(open_page: OpenPage):
 
 
 def test_buttons_and_slider_step_too(open_page: OpenPage):
-    page = open_page(PATH)
+    page = lesson(open_page)
     page.get_by_role("button", name="One step on").click()
     assert step(page) == "step 8 of 22"
     page.get_by_role("button", name="First step").click()
@@ -96,7 +103,7 @@ def test_buttons_and_slider_step_too(open_page: OpenPage):
 
 
 def test_quick_presses_are_all_counted(open_page: OpenPage):
-    page = open_page(PATH, {"step": "0"})
+    page = lesson(open_page, {"step": "0"})
     node(page, "x1").focus()
     for _ in range(15):
         page.keyboard.press("ArrowRight")
@@ -108,7 +115,7 @@ def test_quick_presses_are_all_counted(open_page: OpenPage):
 
 
 def test_tab_walks_the_nodes_and_enter_opens_one(open_page: OpenPage):
-    page = open_page(PATH, {"step": "all"})
+    page = lesson(open_page, {"step": "all"})
     node(page, "x1").focus()
     for _ in range(8):
         page.keyboard.press("Tab")
@@ -122,14 +129,14 @@ def test_tab_walks_the_nodes_and_enter_opens_one(open_page: OpenPage):
 
 
 def test_a_click_opens_a_node(open_page: OpenPage):
-    page = open_page(PATH, {"step": "all"})
+    page = lesson(open_page, {"step": "all"})
     node(page, "r").click()
     page.get_by_text("Node r").wait_for()
     assert node(page, "r").get_attribute("aria-pressed") == "true"
 
 
 def test_typing_a_number_changes_the_graph_where_it_stands(open_page: OpenPage):
-    page = open_page(PATH, {"step": "all"})
+    page = lesson(open_page, {"step": "all"})
     field = page.get_by_label("x1", exact=True)
     field.fill("2")
     field.press("Enter")
@@ -145,7 +152,7 @@ def test_typing_a_number_changes_the_graph_where_it_stands(open_page: OpenPage):
 
 def test_a_reload_and_a_cold_link_open_the_same_state(open_page: OpenPage):
     wanted = {"f": "a*b + sin(c)", "v": "a:2,b:3,c:0.5", "step": "3", "node": "a", "view": "nudge", "h": "1e-06"}
-    page = open_page(PATH, wanted)
+    page = lesson(open_page, wanted)
     assert step(page) == "step 3 of 9"
     assert page.get_by_text("Node a").is_visible()
     page.reload()
@@ -158,24 +165,24 @@ def test_a_reload_and_a_cold_link_open_the_same_state(open_page: OpenPage):
 def test_nothing_lies_on_anything_in_the_examples(open_page: OpenPage, name: str):
     example = EXAMPLES[name]
     values = ",".join(f"{key}:{value}" for key, value in example.values.items())
-    page = open_page(PATH, {"f": example.expression, "v": values, "step": "all"})
+    page = lesson(open_page, {"f": example.expression, "v": values, "step": "all"})
     assert_no_overlap(page)
 
 
 def test_a_graph_of_thirty_nodes_keeps_its_numbers_apart(open_page: OpenPage):
-    page = open_page(PATH, {"f": SOFTMAX, "step": "all"})
+    page = lesson(open_page, {"f": SOFTMAX, "step": "all"})
     assert_no_overlap(page)
 
 
 def test_a_graph_that_scrolls_is_drawn_once(open_page: OpenPage):
-    page = open_page(PATH, {"f": TWO_HUNDRED, "step": "all"})
+    page = lesson(open_page, {"f": TWO_HUNDRED, "step": "all"})
     drawing = page.locator(".lab-graph svg.graph").element_handle()
     page.wait_for_timeout(800)
     assert drawing.evaluate("e => e.isConnected"), "a scroll bar that appears must not lead to drawing again and again"
 
 
 def test_sixty_nodes_are_readable(open_page: OpenPage):
-    page = open_page(PATH, {"f": SIXTY, "step": "all"})
+    page = lesson(open_page, {"f": SIXTY, "step": "all"})
     count = page.locator(".lab-graph .node").count()
     assert 50 <= count <= 60
     assert_no_overlap(page, labels=False)
@@ -184,7 +191,7 @@ def test_sixty_nodes_are_readable(open_page: OpenPage):
 
 
 def test_two_hundred_nodes_can_be_zoomed_and_panned(open_page: OpenPage):
-    page = open_page(PATH, {"f": TWO_HUNDRED, "step": "all"}, height=1400)
+    page = lesson(open_page, {"f": TWO_HUNDRED, "step": "all"}, height=1400)
     assert page.locator(".lab-graph .node").count() == 200
     begin = time.perf_counter()
     page.get_by_role("button", name="One step back").click()
@@ -208,14 +215,14 @@ def test_two_hundred_nodes_can_be_zoomed_and_panned(open_page: OpenPage):
 
 
 def test_a_failing_node_is_marked_and_says_why(open_page: OpenPage):
-    page = open_page(PATH, {"f": "a / b + c", "v": "a:1,b:0,c:2", "step": "all"})
+    page = lesson(open_page, {"f": "a / b + c", "v": "a:1,b:0,c:2", "step": "all"})
     assert "Division by zero" in said(page, "v1")
     assert page.locator(".lab-graph .node.failed").count() == 1
     assert "value 2" in said(page, "c")
 
 
 def test_pytorch_answers_soon_once_warm(open_page: OpenPage):
-    page = open_page(PATH, {"view": "prove"})
+    page = lesson(open_page, {"view": "prove"})
     agree = page.get_by_text("The two agree to")
     agree.wait_for(timeout=60_000)
     row = page.locator("tr", has_text="∂x2").first.inner_text().replace("\n", "\t").split("\t")
@@ -230,7 +237,7 @@ def test_pytorch_answers_soon_once_warm(open_page: OpenPage):
 
 
 def test_motion_stops_where_it_is_not_wanted(open_page: OpenPage):
-    page = open_page(PATH)
+    page = lesson(open_page)
     page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name="One step on").click()
     moving = page.locator(".lab-graph .edge.now").first.evaluate("e => getComputedStyle(e).animationName")
