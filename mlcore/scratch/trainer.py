@@ -19,7 +19,6 @@ from mlcore.data.mnist import Digits
 from mlcore.data.splits import split_fraction
 from mlcore.records import Checkpoint, ScratchEpoch
 from mlcore.scratch.evaluation import evaluate, gradient_norms, weight_norms
-from mlcore.scratch.fast_steps import FastSteps
 from mlcore.scratch.network import Network, initial_network
 from mlcore.scratch.threads import one_thread
 
@@ -127,6 +126,9 @@ class _Run:
         self.batches = math.ceil(len(self.split.train) / self.size)
         state = checkpoint.state
         self.loss, self.correct, self.seconds = state["loss"], state["correct"], state["seconds"]
+        # Only where training happens: its BLAS takes 16 MB that a process which merely reads runs need not hold.
+        from mlcore.scratch.fast_steps import FastSteps
+
         self.steps = FastSteps(self.network, self.size, config.learning_rate)
 
     @property
