@@ -24,8 +24,9 @@ from mlcore.scratch.trainer import network_of
 from tests.conftest import ROOT
 from ui.lesson2 import SECTIONS, compare, results, time_machine
 from ui.lesson2.choose import parameter_rows
+from ui.lesson2.curves import report_levels
 from ui.lesson2.formulas import number, sum_formula
-from ui.lesson2.results import named_confusions, prediction_words, report_levels
+from ui.lesson2.results import named_confusions, prediction_words
 from ui.lesson2.state import CONFIG_FIELDS, NAMES, parameters, presets
 from ui.lesson2.training import read_per_cent
 from ui.runs import runtime
@@ -243,9 +244,11 @@ class TestTraining:
                 read_per_cent(typed)
 
     def test_report_levels_only_for_the_reports_own_settings(self):
-        assert report_levels(r1_config("relu", 0.8)) == ({"report: 0.44": 0.44}, {"report: 87.89%": 0.8789})
-        assert report_levels(r1_config("relu", 0.8, source="sample")) == ({}, {})
-        assert report_levels(practised_config()) == ({}, {})
+        theirs = {"loss": {"report: 0.44": 0.44}, "accuracy": {"report: 87.89%": 0.8789}}
+        assert report_levels(r1_config("relu", 0.8)) == theirs
+        nothing = {"loss": {}, "accuracy": {}}
+        assert report_levels(r1_config("relu", 0.8, source="sample")) == nothing
+        assert report_levels(practised_config()) == nothing
 
 
 class TestResults:
@@ -444,6 +447,9 @@ class TestTable1:
         assert {(run.config.activation, run.config.train_fraction) for run in runs} == {
             (activation, fraction) for activation in ("tanh", "relu") for fraction in (0.7, 0.8, 0.9)
         }
-        assert all(run.prediction["accuracy"] == 0.95 and run.config.source == "sample" for run in runs)
+        assert all(run.config.source == "sample" for run in runs)
+        # The guess is about ReLU 80–20 with He weights on all of MNIST, not about these runs: it has a name of its own.
+        kept = {"suspect": "the initial weights", "table1_he_accuracy": 0.95, "reason": ""}
+        assert all(run.prediction == kept for run in runs)
         for run in runs:
             runtime().stop(token, run.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,13 @@ from mlcore.experiments.comparison import (
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.table1 import SEEDS
 from mlcore.records import ScratchEpoch
-from mlcore.runtime import LimitReached, RunView, StoreUnavailable, UnknownRun
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import field_problem
 from ui.lesson2.charts import seeds_chart
 from ui.lesson2.choose import settings_in_words
-from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs
+from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs, store_may_fail, watch
 from ui.lesson2.state import MOST_COMPARED
 from ui.links import LinkState
 from ui.runs import POLL_SECONDS, owner, runtime
@@ -137,12 +136,15 @@ def line_rows(
 
 
 def _chart(run_ids: Sequence[str], measure: str, was_live: bool) -> None:
-    app, me = runtime(), owner()
-    views = [view for run_id in run_ids if (view := app.run(me, run_id)) is not None]
-    for view in views:
-        if view.live:
-            with suppress(UnknownRun, StoreUnavailable):
-                app.touch(me, view.id)
+    """The chosen runs over each other; asked again every second while one of them moves."""
+    with store_may_fail():
+        views = watch(run_ids)
+        _draw(views, measure)
+        if any(view.live for view in views) != was_live:
+            st.rerun()
+
+
+def _draw(views: Sequence[RunView], measure: str) -> None:
     if not views:
         return
     names = group_names(views)
@@ -159,8 +161,6 @@ def _chart(run_ids: Sequence[str], measure: str, was_live: bool) -> None:
         height=380,
     )
     table_twin(rows, key="compare", file_name="compare.csv", formats={"value": "%.4f"})
-    if any(view.live for view in views) != was_live:
-        st.rerun()
 
 
 def _seeds(state: LinkState, views: Sequence[RunView]) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from functools import lru_cache
-
 import numpy as np
 import streamlit as st
-from PIL import Image
 
+from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.mistakes import Answers, answers_for_digit, cell_of
+from mlcore.scratch.network import Network
 from ui.charts import table_twin
 from ui.code import show_code
-from ui.images import image_grid, show_png
+from ui.images import data_uri, image_grid, show_png
 from ui.lesson2.digits import digits_of, split_of
-from ui.lesson2.selected import Selected, network_at
+from ui.lesson2.selected import NotKept, Selected, network_at
 from ui.links import LinkState
 
 MOST_SHOWN = 40
@@ -31,10 +28,17 @@ def draw(state: LinkState, chosen: Selected) -> None:
             "Click a cell of the matrix, or name its two digits here, to see the images that were counted in it."
         )
         return
-    answers = _answers(chosen, true)
-    if answers is None:
+    try:
+        kept, network = network_at(chosen.view, chosen.last.epoch)
+    except NotKept:
         st.info("The weights of this run are not kept any more, so its images cannot be asked again.")
         return
+    answers = _answers(network, chosen.config, chosen.view.id, kept, true)
+    if kept != chosen.last.epoch:
+        st.caption(
+            f"The weights after epoch {chosen.last.epoch} are not kept. These are the answers after epoch {kept}, so "
+            "their number can differ from the matrix above."
+        )
     cell = cell_of(answers, said)
     st.markdown(_sentence(cell, len(answers), true, said))
     if not len(cell):
@@ -46,7 +50,8 @@ def draw(state: LinkState, chosen: Selected) -> None:
         alt=f"{len(images)} images of the digit {true} that the network called {said}, the most confident first",
         width=min(10, len(images)) * 62,
     )
-    st.caption(f"The number under each image is the probability it gave to {said}.")
+    more = f" The surest {MOST_SHOWN} of {len(cell):,} are shown." if len(cell) > MOST_SHOWN else ""
+    st.caption(f"The number under each image is the probability it gave to {said}.{more}")
     _table(cell, images, true, said)
     show_code(answers_for_digit, cell_of, key="explorer")
 
@@ -65,19 +70,11 @@ def _choose(state: LinkState) -> None:
             )
 
 
-def _answers(chosen: Selected, true: int) -> Answers | None:
-    return _computed(chosen, chosen.view.id, chosen.last.epoch, true)
-
-
 @st.cache_data(show_spinner=False, max_entries=40)
-def _computed(_chosen: Selected, run_id: str, epoch: int, true: int) -> Answers | None:
+def _answers(_network: Network, config: ScratchConfig, run_id: str, epoch: int, true: int) -> Answers:
     """Kept per run, epoch and digit; a tenth of the test part takes some 20 ms."""
-    found = network_at(_chosen.view, epoch)
-    if found is None:
-        return None
-    config = _chosen.config
     test = split_of(config.source, config.train_fraction, config.seed).test
-    return answers_for_digit(found[1], digits_of(config.source), test, true)
+    return answers_for_digit(_network, digits_of(config.source), test, true)
 
 
 def _sentence(cell: Answers, total: int, true: int, said: int) -> str:
@@ -98,7 +95,7 @@ def _table(cell: Answers, images: np.ndarray, true: int, said: int) -> None:
     shown = cell.probabilities[: len(images)]
     st.dataframe(
         {
-            "image": [_data_uri(image.tobytes()) for image in images],
+            "image": [data_uri(image.tobytes()) for image in images],
             "ten probabilities": [[round(float(p), 4) for p in row] for row in shown],
             **{str(digit): [float(p) for p in shown[:, digit]] for digit in range(10)},
         },
@@ -122,12 +119,3 @@ def _table(cell: Answers, images: np.ndarray, true: int, said: int) -> None:
     columns: dict[str, list[float] | list[int]] = {"row in the source": cell.rows.tolist()}
     columns.update({f"p({digit})": cell.probabilities[:, digit].astype(float).tolist() for digit in range(10)})
     table_twin(columns, key="explorer", file_name=f"digit_{true}_called_{said}.csv", label="All of them as a table")
-
-
-@lru_cache(maxsize=512)
-def _data_uri(pixels: bytes) -> str:
-    """One small image for a cell of a table, ink on paper."""
-    array = 255 - np.frombuffer(pixels, dtype=np.uint8).reshape(28, 28)
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -13,8 +12,9 @@ from mlcore.experiments.comparison import ACTIVATION_NAMES, WEIGHT_NAMES, split_
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.metrics import accuracy_interval
 from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, r1_config
-from mlcore.runtime import LimitReached, RunView, StoreUnavailable, UnknownRun
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.fields import field_problem
+from ui.lesson2.selected import store_may_fail, watch
 from ui.links import LinkState
 from ui.runs import POLL_SECONDS, owner, runtime
 
@@ -24,8 +24,8 @@ GROUP = "table1"
 def draw(state: LinkState, prediction: dict[str, Any] | None, *, he: bool) -> None:
     """Buttons that start six runs, and the table that fills while they train."""
     st.markdown(
-        "The same six networks on the sample of 5,000 digits, with seed 52 and 25 epochs: less than a minute together. "
-        "They have a fourteenth of the images to learn from, so expect lower figures, but the same story."
+        "The same six networks on the sample of 5,000 digits, with seed 52 and 25 epochs. They have a fourteenth of "
+        "the images to learn from, so expect lower figures, but the same story. The table fills while they train."
     )
     with st.container(horizontal=True):
         for initializer in ("normal", "he") if he else ("normal",):
@@ -77,17 +77,16 @@ def _order(run: RunView) -> tuple[int, int, float]:
 
 def _table(run_ids: Sequence[str], was_live: bool) -> None:
     """How far each of the six is; asked again every second while one of them moves."""
-    me, app = owner(), runtime()
-    found = []
-    for run_id in run_ids:
-        with suppress(UnknownRun, StoreUnavailable):
-            app.touch(me, run_id)
-        view = app.run(me, run_id)
-        if view is not None:
-            found.append(view)
-    rows = live_rows(found)
+    with store_may_fail():
+        found = watch(run_ids)
+        _draw(found)
+        if any(view.live for view in found) != was_live:
+            st.rerun()
+
+
+def _draw(runs: Sequence[RunView]) -> None:
     st.dataframe(
-        rows,
+        live_rows(runs),
         hide_index=True,
         column_config={
             "done": st.column_config.ProgressColumn("done", min_value=0, max_value=1, format="percent"),
@@ -97,8 +96,6 @@ def _table(run_ids: Sequence[str], was_live: bool) -> None:
         key="six.table",
         alt="Progress and results of the six cells trained on the sample",
     )
-    if any(view.live for view in found) != was_live:
-        st.rerun()
 
 
 def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:

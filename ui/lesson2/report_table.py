@@ -44,6 +44,7 @@ SUSPECTS = {
     "split": "The split: 70, 80 or 90 % to learn from",
     "weights": "The initial weights: N(0, 1), unscaled",
 }
+SUSPECT_NAMES = {name: words.partition(":")[0].lower() for name, words in SUSPECTS.items()}
 _REASON = "table1.reason"
 SERIES = ("report", "ours, N(0, 1) weights", "ours, He weights")
 
@@ -175,13 +176,13 @@ def _predict(state: LinkState) -> None:
 
 
 def _prediction(state: LinkState) -> dict[str, Any] | None:
-    """What was committed to, to be kept with the runs."""
+    """What was committed to, to be kept with the runs; not as `accuracy`, which is a guess about the run itself."""
     reason = str(st.session_state.get(_REASON, "")).strip()
     if not state["suspect"] and not state["guess"] and not reason:
         return None
     return {
-        "suspect": SUSPECTS.get(state["suspect"], ""),
-        "accuracy": state["guess"] / 100 if state["guess"] else None,
+        "suspect": SUSPECT_NAMES.get(state["suspect"], ""),
+        "table1_he_accuracy": state["guess"] / 100 if state["guess"] else None,
         "reason": reason,
     }
 
@@ -227,7 +228,7 @@ def _outcome(state: LinkState, table: Table1) -> str:
             for effect in effects
             if effect.choice == state["suspect"] and effect.initializer in ("", "normal")
         )
-        named = SUSPECTS[state["suspect"]].partition(":")[0].lower()
+        named = SUSPECT_NAMES[state["suspect"]]
         right = state["suspect"] == culprit
         parts.append(
             f"You suspected **{named}**. "

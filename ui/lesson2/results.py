@@ -13,17 +13,17 @@ from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.diagnosis import diagnose
 from mlcore.experiments.metrics import accuracy_interval
-from mlcore.experiments.reports import R1_NAMED_CONFUSIONS, r1_config, table1_cell
+from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
-from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
+from ui.charts import confusion_heat_map, table_twin
 from ui.lesson2 import explorer
 from ui.lesson2.choose import settings_in_words
+from ui.lesson2.curves import curves
 from ui.lesson2.digits import digits_of
 from ui.lesson2.selected import Selected, need_results
 from ui.links import LinkState
 from ui.terms import terms
 
-PARTS = ("training", "test")
 FORMATS = {
     "train_loss": "%.4f",
     "test_loss": "%.4f",
@@ -70,23 +70,33 @@ def _interval_help(count: int) -> str:
 
 
 def prediction_words(prediction: Any, last: ScratchEpoch, interval: tuple[float, float]) -> str:
-    """What the learner said beforehand beside what came out; empty where nothing was said."""
+    """What the learner said beforehand beside what came out; empty where nothing was said.
+
+    What was said of Table 1 is no guess about this run: it is told, not judged.
+    """
     if not isinstance(prediction, dict):
         return ""
-    said, reason = prediction.get("accuracy"), str(prediction.get("reason") or "").strip()
-    quoted = " ".join(reason.replace("`", "").split())[:300]
-    because = f" Your reason: `{quoted}`" if quoted else ""
-    if not isinstance(said, int | float):
-        return because.strip()
-    difference = 100 * (last.test_accuracy - float(said))
+    quoted = " ".join(str(prediction.get("reason") or "").replace("`", "").split())[:300]
+    parts = []
+    if isinstance(said := prediction.get("accuracy"), int | float):
+        parts.append(_beside_outcome(float(said), last, interval))
+    if suspect := str(prediction.get("suspect") or ""):
+        parts.append(f"Before Table 1 you suspected **{suspect}**.")
+    if isinstance(guess := prediction.get("table1_he_accuracy"), int | float):
+        parts.append(f"For ReLU 80–20 with the usual choice, on all of MNIST, you predicted **{guess:.1%}**.")
+    if quoted:
+        parts.append(f"Your reason: `{quoted}`")
+    return " ".join(parts)
+
+
+def _beside_outcome(said: float, last: ScratchEpoch, interval: tuple[float, float]) -> str:
+    difference = 100 * (last.test_accuracy - said)
+    verdict = f"{abs(difference):.1f} points {'too low' if difference > 0 else 'too high'}"
     if interval[0] <= said <= interval[1]:
-        verdict = "inside the interval: nobody could have done better"
+        verdict = "inside the interval, as close as these test images can tell"
     elif abs(difference) < 2:
-        verdict = f"{abs(difference):.1f} points {'too low' if difference > 0 else 'too high'}, close"
-    else:
-        verdict = f"{abs(difference):.1f} points {'too low' if difference > 0 else 'too high'}"
-    outcome = f"it is **{last.test_accuracy:.1%}** after epoch {last.epoch}"
-    return f"You predicted **{said:.1%}**; {outcome}: {verdict}.{because}"
+        verdict += ", close"
+    return f"You predicted **{said:.1%}**; it is **{last.test_accuracy:.1%}** after epoch {last.epoch}: {verdict}."
 
 
 def failures(config: ScratchConfig, epochs: Sequence[ScratchEpoch], halted: str) -> None:
@@ -96,64 +106,13 @@ def failures(config: ScratchConfig, epochs: Sequence[ScratchEpoch], halted: str)
         st.warning(f"{found.happened} **What to try:** {found.advice}", icon=":material/build:")
 
 
-def curve_columns(epochs: Sequence[ScratchEpoch], name: str) -> dict[str, list[Any]]:
-    """`loss` or `accuracy` of both parts, one row per point."""
-    numbers = [epoch.epoch for epoch in epochs]
-    lines = {
-        "training": [getattr(epoch, f"train_{name}") for epoch in epochs],
-        "test": [getattr(epoch, f"test_{name}") for epoch in epochs],
-    }
-    return long_form(numbers, lines, names=("epoch", name, "part"))
-
-
-def report_levels(config: ScratchConfig) -> tuple[dict[str, float], dict[str, float]]:
-    """The report's loss and accuracy for exactly these settings, to draw as level lines; empty for any other."""
-    try:
-        cell = table1_cell(str(config.activation), config.train_fraction)
-        theirs = r1_config(cell.activation, cell.train_fraction, seed=config.seed)
-    except (KeyError, ValueError):
-        return {}, {}
-    if config != theirs:
-        return {}, {}
-    return {f"report: {cell.loss:g}": cell.loss}, {f"report: {cell.accuracy:.2%}": cell.accuracy}
-
-
 def _curves(state: LinkState, chosen: Selected) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Curves", anchor=False, width="content")
         st.segmented_control(
             "Scale", ("linear", "log"), key=state.key("scale"), required=True, label_visibility="collapsed"
         )
-    loss_levels, accuracy_levels = report_levels(chosen.config)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        line_chart(
-            curve_columns(chosen.epochs, "loss"),
-            x="epoch",
-            y="loss",
-            series="part",
-            order=PARTS,
-            title="Loss",
-            x_title="epoch",
-            y_title="mean cross-entropy (nats)",
-            log_y=state["scale"] == "log",
-            references=loss_levels,
-            key=f"loss.{state['scale']}",
-        )
-    with right:
-        line_chart(
-            curve_columns(chosen.epochs, "accuracy"),
-            x="epoch",
-            y="accuracy",
-            series="part",
-            order=PARTS,
-            title="Accuracy",
-            x_title="epoch",
-            y_title="share of right answers",
-            y_format=".2%",
-            references=accuracy_levels,
-            key="accuracy",
-        )
+    curves(chosen.config, chosen.epochs, key="results", height=340, log_loss=state["scale"] == "log")
     table_twin(epoch_table(chosen.epochs), key="curves", file_name="epochs.csv", formats=FORMATS)
     st.caption(
         "The training figures are averages over the epoch, taken batch by batch before each update; the test figures "

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.records import ScratchEpoch
-from mlcore.runtime.views import RunView
+from mlcore.runtime import RunView, StoreUnavailable, UnknownRun
 from mlcore.scratch.network import Network
 from mlcore.scratch.trainer import network_of
 from ui.links import LinkState
@@ -110,19 +111,47 @@ def run_label(run: RunView) -> str:
     return f"{run.name or settings_in_words(run.config)}{reached}"
 
 
-def network_at(view: RunView, epoch: int) -> tuple[int, Network] | None:
+@contextmanager
+def store_may_fail() -> Iterator[None]:
+    """While the database does not answer, its sentence stands where the runs would be."""
+    try:
+        yield
+    except StoreUnavailable as problem:
+        st.warning(str(problem), icon=":material/database_off:")
+
+
+def watch(run_ids: Sequence[str]) -> list[RunView]:
+    """The visitor's runs of these ids as they stand; that somebody looks keeps them going."""
+    app, me = runtime(), owner()
+    views = []
+    for run_id in run_ids:
+        with suppress(UnknownRun):
+            app.touch(me, run_id)
+        view = app.run(me, run_id)
+        if view is not None:
+            views.append(view)
+    return views
+
+
+class NotKept(LookupError):
+    """No weights of the run are kept. An exception, so that no cache remembers it."""
+
+
+def network_at(view: RunView, epoch: int) -> tuple[int, Network]:
     """The network of a run after an epoch (0: its start), or after the kept one nearest to it, and which one that is.
 
     Long runs keep the weights of every second or fourth epoch only.
+
+    Raises:
+        NotKept: the run has no weights.
     """
     checkpoint = runtime().checkpoint(owner(), view.id, epoch)
     if checkpoint is None:
         kept = runtime().checkpoint_epochs(owner(), view.id)
-        if not kept:
-            return None
-        nearest = min(kept, key=lambda number: (abs(number - epoch), number))
-        checkpoint = runtime().checkpoint(owner(), view.id, nearest)
+        if kept:
+            nearest = min(kept, key=lambda number: (abs(number - epoch), number))
+            checkpoint = runtime().checkpoint(owner(), view.id, nearest)
     if checkpoint is None:
-        return None
+        raise NotKept
     assert isinstance(view.config, ScratchConfig)
     return checkpoint.epoch, network_of(view.config, checkpoint)

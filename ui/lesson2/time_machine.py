@@ -15,8 +15,9 @@ from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
 from ui.code import show_code
 from ui.images import show_png, weight_grid
 from ui.lesson2.choose import settings_in_words
-from ui.lesson2.results import PARTS, curve_columns, failures
-from ui.lesson2.selected import Selected, need_results, network_at
+from ui.lesson2.curves import curves
+from ui.lesson2.results import failures
+from ui.lesson2.selected import NotKept, Selected, need_results, network_at
 from ui.links import LinkState
 from ui.terms import terms
 
@@ -47,14 +48,11 @@ def _machine(state: LinkState, chosen: Selected) -> None:
     newest = numbers[-1]
     at = state["epoch"] if numbers[0] <= state["epoch"] <= newest else newest
     if len(numbers) > 1:
-        at = _slider(state, numbers, at)
+        at = _slider(state, chosen.view.id, numbers, at)
     epoch = chosen.epochs[at - numbers[0]]
     _numbers(epoch, chosen)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        _curve(chosen.epochs, "loss", "Loss", "nats", ".4f", at)
-    with right:
-        _curve(chosen.epochs, "accuracy", "Accuracy", "share right", ".2%", at)
+    # What changes most is sent first and so painted first, wherever it stands; the curves only move their cursor.
+    above = st.container()
     left, right = st.columns(2, gap="medium")
     with left:
         confusion_heat_map(
@@ -68,13 +66,15 @@ def _machine(state: LinkState, chosen: Selected) -> None:
         )
     with right:
         _weights(state, chosen, at)
+    with above:
+        curves(chosen.config, chosen.epochs, key="time", height=250, cursor=at)
     _layers(chosen, at)
     state.sync()
 
 
-def _slider(state: LinkState, numbers: Sequence[int], at: int) -> int:
+def _slider(state: LinkState, run_id: str, numbers: Sequence[int], at: int) -> int:
     """The epoch looked at; the newest is kept as 0 in the link, so that it stays the newest."""
-    key = f"time.epoch.{numbers[0]}.{numbers[-1]}"
+    key = f"time.epoch.{run_id}.{numbers[-1]}"
     if key not in st.session_state:
         st.session_state[key] = at
     moved = int(st.slider("Epoch", numbers[0], numbers[-1], key=key))
@@ -91,23 +91,6 @@ def _numbers(epoch: ScratchEpoch, chosen: Selected) -> None:
     )
 
 
-def _curve(epochs: Sequence[ScratchEpoch], name: str, title: str, unit: str, form: str, at: int) -> None:
-    line_chart(
-        curve_columns(epochs, name),
-        x="epoch",
-        y=name,
-        series="part",
-        order=PARTS,
-        title=title,
-        x_title="epoch",
-        y_title=unit,
-        y_format=form,
-        cursor=at,
-        height=250,
-        key=f"time.{name}",
-    )
-
-
 def _weights(state: LinkState, chosen: Selected, at: int) -> None:
     """The first layer at this epoch, all on the scale of the newest epoch, so that growth is seen."""
     st.segmented_control(
@@ -118,11 +101,11 @@ def _weights(state: LinkState, chosen: Selected, at: int) -> None:
         required=True,
     )
     shown = state["shown"]
-    picture = weights_picture(chosen, chosen.view.id, at, chosen.last.epoch, shown == "change")
-    if picture is None:
+    try:
+        png, kept, count, units = weights_picture(chosen, chosen.view.id, at, chosen.last.epoch, shown == "change")
+    except NotKept:
         st.caption("The weights of this epoch are not kept.")
         return
-    png, kept, count, units = picture
     where = f"after epoch {kept}" + ("" if kept == at else f", the kept one nearest to {at}")
     show_png(
         png,
@@ -136,36 +119,38 @@ def _weights(state: LinkState, chosen: Selected, at: int) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=400)
-def weights_picture(
-    _chosen: Selected, run_id: str, at: int, newest: int, change: bool
-) -> tuple[bytes, int, int, int] | None:
-    """PNG of the first layer, which epoch it is from, how many units are shown, and of how many."""
-    found = first_layer(_chosen, run_id, at, change)
-    if found is None:
-        return None
-    kept, weights = found
+def weights_picture(_chosen: Selected, run_id: str, at: int, newest: int, change: bool) -> tuple[bytes, int, int, int]:
+    """PNG of the first layer, which epoch it is from, how many units are shown, and of how many.
+
+    Raises:
+        NotKept: the weights are not there to be drawn.
+    """
+    kept, weights = first_layer(_chosen, at, change)
     shown = weights.T[:UNITS_SHOWN]
     limit = colour_limit(_chosen, run_id, newest, change)
     return weight_grid(shown, columns=8, scale=2, limit=limit), kept, len(shown), weights.shape[1]
 
 
-def first_layer(chosen: Selected, run_id: str, at: int, change: bool) -> tuple[int, np.ndarray] | None:
-    """(784, units) weights after an epoch, or what they gained since the start; and which epoch that is."""
-    found = network_at(chosen.view, at)
-    start = network_at(chosen.view, 0) if change else None
-    if found is None or (change and (start is None or start[0] != 0)):
-        return None
-    weights = found[1].layers[0].weights
-    return found[0], weights - start[1].layers[0].weights if start else weights
+def first_layer(chosen: Selected, at: int, change: bool) -> tuple[int, np.ndarray]:
+    """Which epoch's they are, and the (784, units) weights, or what they gained since the start.
+
+    Raises:
+        NotKept: no weights, or not those of the start, are there.
+    """
+    kept, network = network_at(chosen.view, at)
+    weights = network.layers[0].weights
+    if not change:
+        return kept, weights
+    first, start = network_at(chosen.view, 0)
+    if first != 0:
+        raise NotKept
+    return kept, weights - start.layers[0].weights
 
 
 @st.cache_data(show_spinner=False, max_entries=100)
 def colour_limit(_chosen: Selected, run_id: str, newest: int, change: bool) -> float | None:
     """The weight that gets full colour: the 99th percentile at the newest epoch."""
-    found = first_layer(_chosen, run_id, newest, change)
-    if found is None:
-        return None
-    sizes = np.abs(found[1])
+    sizes = np.abs(first_layer(_chosen, newest, change)[1])
     return float(np.percentile(sizes[np.isfinite(sizes)], 99)) if np.isfinite(sizes).any() else None
 
 

@@ -8,14 +8,15 @@ from typing import Any
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import accuracy_interval
 from mlcore.records import EpochResult, ScratchEpoch
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from mlcore.scratch.network import backward, forward
 from mlcore.scratch.trainer import train
-from ui.charts import line_chart
 from ui.fields import field_problem, read_number, text_field
 from ui.lesson2 import choose
-from ui.lesson2.results import PARTS, curve_columns, failures, prediction_words, report_levels
+from ui.lesson2.curves import curves
+from ui.lesson2.results import failures, prediction_words
 from ui.lesson2.selected import selected_run
 from ui.links import LinkState
 from ui.runs import live_panel, owner, runtime
@@ -125,35 +126,14 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
             f"test loss **{last.test_loss:.3f}**; training accuracy {last.train_accuracy:.2%}, "
             f"training loss {last.train_loss:.3f}."
         )
-    levels = report_levels(config)
-    specs = (("loss", "Loss", "nats", ".4f"), ("accuracy", "Accuracy", "share right", ".2%"))
-    for column, (name, title, unit, form), level in zip(st.columns(2, gap="medium"), specs, levels, strict=True):
-        with column:
-            line_chart(
-                curve_columns(epochs, name),
-                x="epoch",
-                y=name,
-                series="part",
-                order=PARTS,
-                title=title,
-                x_title="epoch",
-                y_title=unit,
-                y_format=form,
-                references=level,
-                height=260,
-                key=f"live.{name}",
-            )
+    else:
+        # The line stands from the start, so that nothing below it moves when the first epoch is through.
+        st.markdown("The first figures come with the end of the first epoch.")
+    curves(config, epochs, key="live", height=260)
     if view.over and epochs:
-        low_high = _interval(epochs[-1])
-        told = prediction_words(view.prediction, epochs[-1], low_high)
+        interval = accuracy_interval(epochs[-1].confusion)
+        told = prediction_words(view.prediction, epochs[-1], (interval.low, interval.high))
         if told:
             st.markdown(told)
     if not view.live or view.halted:
         failures(config, epochs, view.halted)
-
-
-def _interval(epoch: ScratchEpoch) -> tuple[float, float]:
-    from mlcore.experiments.metrics import accuracy_interval
-
-    interval = accuracy_interval(epoch.confusion)
-    return interval.low, interval.high
