@@ -173,33 +173,54 @@ def series(name: str, table: pd.DataFrame) -> Series:
     return Series(name, name, config, table.assign(minutes=table["seconds"].cumsum() / 60))
 
 
-def test_thinning_keeps_exact_points_and_those_that_matter() -> None:
-    table = made_up(500, turns=137)
-    few = thin(table, 100)
-    assert len(few) <= 102
-    assert few["epoch"].is_unique
-    assert {1, 2, 3, 137, 500} <= set(few["epoch"])
-    merged = few.merge(table, on=list(table.columns))
-    assert len(merged) == len(few), "no figure is made up in between"
-    assert thin(table, 600) is table
+def test_thinning_keeps_the_start_the_end_and_every_peak_and_dip() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=500)
+    values[[137, 404, 250]] = 9.0, -9.0, np.nan
+    kept = thin(values, 100)
+    assert len(kept) <= 102
+    assert list(kept) == sorted(set(kept))
+    assert set(range(12)) | {137, 404, 499} <= set(kept)
+    # No stretch of ten epochs loses its reach by more than what a neighbouring stretch shows.
+    for start in range(20, 480, 10):
+        inside = kept[(kept >= start - 12) & (kept < start + 22)]
+        assert np.nanmax(values[inside]) >= np.nanmax(values[start : start + 10])
+        assert np.nanmin(values[inside]) <= np.nanmin(values[start : start + 10])
+    assert list(thin(values, 600)) == list(range(500))
+    assert len(thin(np.full(500, np.nan), 100)) <= 102
 
 
 def test_curves_are_drawn_by_epoch_or_by_training_time_and_errors_are_one_minus_accuracy() -> None:
     one = series("A-baseline", made_up(20))
     accuracy = curves.Quantity("accuracy", "validation_accuracy")
     error = curves.Quantity("validation", "validation_accuracy", complement=True)
-    by_epoch = curves.long_rows([one], [accuracy, error], by_time=False, most=500)
+    by_epoch = curves.long_rows([one], [accuracy, error], by_time=False)
     assert list(by_epoch["x"][:20]) == list(range(1, 21))
     assert np.allclose(by_epoch["y"][:20] + by_epoch["y"][20:].to_numpy(), 1)
-    by_time = curves.long_rows([one], [accuracy], by_time=True, most=500)
+    by_time = curves.long_rows([one], [accuracy], by_time=True)
     assert by_time["x"].iloc[-1] == pytest.approx(20 * 0.5 / 60)
+
+
+def test_every_figure_drawn_is_one_of_the_runs_own() -> None:
+    one = series("A-baseline", made_up(500, turns=137))
+    rows = curves.long_rows([one], [curves.Quantity("validation", "validation_loss")], False, curves.Most(100, 40))
+    assert len(rows) < 160
+    exact = one.table.set_index("epoch").loc[rows["epoch"]]
+    assert list(exact["validation_loss"]) == list(rows["y"])
+    assert list(exact["minutes"]) == list(rows["minutes"])
+    answering = rows[rows["_near"]]
+    assert len(answering) <= 42
+    assert {1, 137, 500} <= set(answering["epoch"])
 
 
 def test_ten_runs_of_500_epochs_stay_within_the_points_a_browser_can_draw() -> None:
     ten = [series(name, made_up(500)) for name in RECORDED_NETWORKS]
     three = [curves.Quantity(label, column) for column, label in curves.LOSSES.values()]
-    rows = curves.long_rows(ten, three, by_time=False, most=max(60, curves.MOST_POINTS // 30))
-    assert len(rows) <= 1.2 * curves.MOST_POINTS
+    rows = curves.long_rows(ten, three, False, curves._shared_out(30))
+    assert len(rows) <= 1.5 * curves.MOST.drawn
+    assert rows["_near"].sum() <= 30 * (curves.LEAST_ANSWERING + 2)
+    default = curves.long_rows(ten[:2], three[:2], False, curves._shared_out(4))
+    assert len(default) == 4 * 500, "at first every epoch is drawn"
 
 
 # -- the drawings ------------------------------------------------------------------------------------------------------

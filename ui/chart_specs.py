@@ -1,130 +1,16 @@
 """The drawings of `ui.charts`: each built once with Altair for what it shows, then kept as a Vega-Lite mapping.
 
-A drawing holds no numbers; it names the data sets (`lines`, `cursor`, `levels`, `bars`, `bins`, `cells`) that
-`ui.charts` sends with it. Colours come from the theme, so that both themes share a drawing wherever they can.
+A drawing holds no numbers; it names the data sets (`bars`, `bins`, `cells`) that `ui.charts` sends with it. Colours
+come from the theme, so that both themes share a drawing wherever they can. Lines are drawn by `ui.line_spec`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 DASHES = ([1, 0], [6, 3], [2, 2], [10, 3, 2, 3], [12, 4], [4, 2, 1, 2], [1, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-
-
-@lru_cache(maxsize=256)
-def line_spec(
-    x: str,
-    y: str,
-    series: str | None,
-    names: tuple[str, ...],
-    title: str,
-    x_title: str,
-    y_title: str,
-    log_x: bool,
-    log_y: bool,
-    zero: bool,
-    x_format: str,
-    y_format: str,
-    band: tuple[str, str] | None,
-    faint: str | None,
-    height: int,
-) -> dict[str, Any]:
-    import altair as alt
-
-    per_cent = "%" in y_format
-    across = alt.X(
-        field=x,
-        type="quantitative",
-        title=x_title,
-        scale=alt.Scale(type="log") if log_x else alt.Scale(type="linear", zero=False, nice=False),
-    ).axis(tickMinStep=1 if x == "epoch" else alt.Undefined, format="~e" if log_x else alt.Undefined)
-    up = alt.Y(
-        field=y,
-        type="quantitative",
-        title=y_title,
-        scale=alt.Scale(type="log") if log_y else alt.Scale(type="linear", zero=zero),
-    ).axis(format="~%" if per_cent else ("~g" if log_y else alt.Undefined))
-    tooltip = [alt.Tooltip(field=x, type="quantitative", title=x_title, format=x_format)]
-    if series:
-        tooltip.append(alt.Tooltip(field=series, type="nominal", title=series))
-    tooltip.append(alt.Tooltip(field=y, type="quantitative", title=y_title, format=y_format))
-
-    look: dict[str, Any] = {}
-    shape: dict[str, Any] = {}
-    if series:
-        # Long names go below each other, so that a telephone's screen holds them.
-        across_legend = 3 if max(map(len, names), default=0) <= 14 else 1
-        legend = alt.Legend(
-            title=None, orient="bottom", symbolStrokeWidth=0, symbolSize=70, labelLimit=320, columns=across_legend
-        )
-        domain = list(names)
-        look["color"] = alt.Color(field=series, type="nominal", scale=alt.Scale(domain=domain), legend=legend)
-        look["strokeDash"] = alt.StrokeDash(
-            field=series,
-            type="nominal",
-            legend=None,
-            scale=alt.Scale(domain=domain, range=_repeat(DASHES, len(domain))),
-        )
-        shape["shape"] = alt.Shape(
-            field=series,
-            type="nominal",
-            legend=legend,
-            scale=alt.Scale(domain=domain, range=_repeat(SHAPES, len(domain))),
-        )
-    tint = {"color": look["color"]} if series else {}
-    detail = {"detail": alt.Detail(field=faint, type="nominal")} if faint else {}
-
-    base = alt.Chart(alt.NamedData("lines"))
-    layers = []
-    if band:
-        layers.append(
-            base.mark_area(opacity=0.15).encode(
-                x=across, y=alt.Y(field=band[0], type="quantitative"), y2=alt.Y2(field=band[1]), **tint, **detail
-            )
-        )
-    layers.append(
-        base.mark_line(strokeWidth=1 if faint else 2, opacity=0.6 if faint else 1, interpolate="linear").encode(
-            x=across, y=up, **look, **detail
-        )
-    )
-    marks = base.transform_filter("datum._marker").mark_point(size=45, filled=True, opacity=1)
-    layers.append(marks.encode(x=across, y=up, **tint, **shape, **detail))
-    near = alt.selection_point(
-        name="near",
-        nearest=True,
-        on="pointermove",
-        clear="pointerout",
-        fields=[x, *([series] if series else [])],
-        empty=False,
-    )
-    hovered = base.mark_point(size=110, filled=False, strokeWidth=2).encode(
-        x=across, y=up, opacity=alt.condition(near, alt.value(1), alt.value(0)), tooltip=tooltip, **tint, **detail
-    )
-    layers.append(hovered.add_params(near))
-    layers.append(
-        alt.Chart(alt.NamedData("cursor"))
-        .mark_rule(strokeWidth=1.5, strokeDash=[4, 3], color="#888888", aria=False)
-        .encode(x=alt.X(field="at", type="quantitative"))
-    )
-    levels = alt.Chart(alt.NamedData("levels"))
-    layers.append(
-        levels.mark_rule(strokeWidth=1, strokeDash=[2, 3], color="#888888", aria=False).encode(
-            y=alt.Y(field="level", type="quantitative")
-        )
-    )
-    layers.append(
-        levels.mark_text(
-            align="right", baseline="bottom", dx=-4, dy=-3, color="#888888", fontSize=12, aria=False
-        ).encode(
-            x=alt.value("width"),
-            y=alt.Y(field="level", type="quantitative"),
-            text=alt.Text(field="label", type="nominal"),
-        )
-    )
-    return finish(alt.layer(*layers), title, height)
 
 
 @lru_cache(maxsize=128)
@@ -253,7 +139,3 @@ def finish(chart: Any, title: str, height: int) -> dict[str, Any]:
     built: dict[str, Any] = titled.to_dict(validate=True)
     built.pop("datasets", None)
     return built
-
-
-def _repeat(values: Sequence[Any], count: int) -> list[Any]:
-    return [values[index % len(values)] for index in range(max(count, 1))]

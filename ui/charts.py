@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from ui.chart_specs import DASHES, SHAPES, bar_spec, confusion_spec, histogram_spec, line_spec
+from ui.chart_specs import DASHES, SHAPES, bar_spec, confusion_spec, histogram_spec
+from ui.line_spec import MARKED, NEAR, Axis, Lines, Look, Tip, line_spec
 from ui.theme import colour
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "SHAPES",
     "bar_chart",
     "confusion_heat_map",
+    "draw_lines",
+    "draw_spec",
     "histogram",
     "line_chart",
     "long_form",
@@ -79,24 +82,43 @@ def line_chart(
         alt: what the chart shows, in words, for screen readers; do not put changing numbers in it.
     """
     table = _columns(columns)
-    needed = [x, y, *([series] if series else []), *(band or ()), *([faint] if faint else [])]
-    rows = {name: list(table[name]) for name in needed}
+    rows = {name: list(table[name]) for name in [x, y, series, *(band or ()), faint] if name}
     rows[y] = [_plottable(value, log_y) for value in rows[y]]
     rows[x] = [_plottable(value, log_x) for value in rows[x]]
-    names = tuple(order) if order is not None else (tuple(dict.fromkeys(map(str, rows[series]))) if series else ())
-    rows["_marker"] = _markers(rows, series, faint)
-    spec = line_spec(
-        x, y, series, names, title, x_title, y_title, log_x, log_y, zero, x_format, y_format, band, faint, height
+    rows |= {MARKED: _markers(rows, series, faint), NEAR: [True] * len(rows[x])}
+    tips = [Tip(x, x_title, x_format), *([Tip(series, series)] if series else []), Tip(y, y_title, y_format)]
+    drawing = Lines(
+        Axis(x, x_title, log_x, "~e" if log_x else "", nice=False, whole=x == "epoch"),
+        Axis(y, y_title, log_y, "~%" if "%" in y_format else ("~g" if log_y else ""), zero),
+        title,
+        height,
+        Look(series, _names(rows, series, order)) if series else None,
+        tooltip=tuple(tips),
+        band=band,
+        faint=faint,
     )
-    levels = references or {}
+    draw_lines(drawing, pa.table(rows), cursor=cursor, levels=references, key=key, alt=alt or title)
+
+
+def draw_lines(
+    drawing: Lines,
+    lines: pa.Table,
+    *,
+    key: str,
+    alt: str,
+    cursor: float | None = None,
+    levels: Mapping[str, float] | None = None,
+) -> None:
+    """Draw a line chart of `ui.line_spec` with its numbers, an upright line and level lines."""
+    levels = levels or {}
     datasets = {
-        "lines": pa.table(rows),
+        "lines": lines,
         "cursor": pa.table({"at": pa.array([] if cursor is None else [float(cursor)], pa.float64())}),
         "levels": pa.table(
             {"level": pa.array(map(float, levels.values()), pa.float64()), "label": pa.array(levels, pa.string())}
         ),
     }
-    draw_spec(spec, datasets, key=key, alt=alt or title)
+    draw_spec(line_spec(drawing), datasets, key=key, alt=alt)
 
 
 def bar_chart(
@@ -118,11 +140,11 @@ def bar_chart(
 ) -> None:
     """Bars over categories; several series are stacked, or stand side by side. `order` as in `line_chart`."""
     table = _columns(columns)
-    rows: dict[str, list[Any]] = {name: list(table[name]) for name in [x, y, *([series] if series else [])]}
+    rows: dict[str, list[Any]] = {name: list(table[name]) for name in (x, y, series) if name}
     rows[x] = [str(value) for value in rows[x]]
     rows[y] = [_plottable(value, False) for value in rows[y]]
     categories = tuple(dict.fromkeys(rows[x]))
-    names = tuple(order) if order is not None else (tuple(dict.fromkeys(map(str, rows[series]))) if series else ())
+    names = _names(rows, series, order)
     spec = bar_spec(x, y, series, names, categories, title, x_title, y_title, stacked, horizontal, y_format, height)
     draw_spec(spec, {"bars": pa.table(rows)}, key=key, alt=alt or title)
 
@@ -244,7 +266,15 @@ def draw_spec(
     ink = colour("muted")
     config = {
         "axis": {"labelColor": ink, "titleColor": ink, "titlePadding": 8, "labelPadding": 4},
-        "legend": {"labelColor": colour("text"), "padding": 0, "offset": 8, "columnPadding": 16, "rowPadding": 2},
+        "legend": {
+            "labelColor": colour("text"),
+            "padding": 0,
+            "offset": 8,
+            "columnPadding": 16,
+            "rowPadding": 2,
+            # Two legends stand below each other: side by side they would not fit on a telephone.
+            "layout": {"bottom": {"anchor": "start", "direction": "vertical"}},
+        },
         "title": {"color": colour("text")},
     }
     filled: Any = {**spec, "config": config, "padding": {"bottom": 8}, "datasets": dict(datasets)}
@@ -261,6 +291,13 @@ def _columns(columns: Any) -> Columns:
     if isinstance(columns, pa.Table):
         return dict(columns.to_pydict())
     return {str(name): columns[name].tolist() for name in columns.columns}
+
+
+def _names(rows: Columns, series: str | None, order: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the series: in the order that is given, else as they come."""
+    if order is not None:
+        return tuple(order)
+    return tuple(dict.fromkeys(map(str, rows[series]))) if series else ()
 
 
 def _plottable(value: Any, logarithmic: bool) -> float | None:

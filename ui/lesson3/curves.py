@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,10 +15,25 @@ from ui.charts import table_twin
 from ui.lesson3.chart import runs_chart
 from ui.lesson3.data import Series, thin
 from ui.lesson3.state import ERRORS, LOSSES, QUANTITIES, SCORES
+from ui.line_spec import NEAR
 from ui.links import LinkState
 
-# Points on screen; more than this cannot be told apart in a column of 1,100 pixels, and the browser has to draw them.
-MOST_POINTS = 5_000
+
+class Most(NamedTuple):
+    """How many points a chart may have, all lines together: drawn, and answering to the pointer with their figures.
+
+    A point that answers costs the browser a fifth of a millisecond before the chart shows, one that is only drawn a
+    tenth of that. A column is 1,000 pixels wide: two points a pixel and line cannot be told apart.
+    """
+
+    drawn: int
+    answering: int
+
+
+MOST = Most(2_500, 480)
+LEAST_ANSWERING = 40
+UNITS = {"loss": "mean cross-entropy (nats)", "error": "share wrong", "scores": "share", "rate": "Adam's step size"}
+Y_FORMATS = {"loss": ".5f", "error": ".2%", "scores": ".2%", "rate": ".3e"}
 
 
 class Quantity(NamedTuple):
@@ -27,9 +43,18 @@ class Quantity(NamedTuple):
     column: str
     complement: bool = False
 
+    def of(self, table: pd.DataFrame) -> pd.Series:
+        """Its values, one an epoch."""
+        return 1 - table[self.column] if self.complement else table[self.column]
 
-def choose_runs(state: LinkState, runs: Mapping[str, Series]) -> list[Series]:
-    """Pills for the recorded runs, one row a network; the chosen ones, in order."""
+
+def runs_of(state: LinkState, runs: Mapping[str, Series]) -> list[Series]:
+    """The chosen ones of the recorded runs, in order."""
+    return [runs[name] for name in runs if name in (state["runs"] or [])]
+
+
+def choose_runs(state: LinkState, runs: Mapping[str, Series]) -> None:
+    """Pills for the recorded runs."""
     st.pills(
         "Runs",
         list(runs),
@@ -37,86 +62,78 @@ def choose_runs(state: LinkState, runs: Mapping[str, Series]) -> list[Series]:
         format_func=lambda name: runs[name].label,
         key=state.key("runs"),
     )
-    return [runs[name] for name in runs if name in (state["runs"] or [])]
 
 
-def choose_quantity(state: LinkState) -> tuple[list[Quantity], bool]:
-    """The row of choices above the chart; what to draw, and whether it is drawn in per cent."""
+def choose_quantity(state: LinkState) -> None:
+    """The row of choices that says what is drawn, along what, and on which scale."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        what = st.segmented_control(
+        st.segmented_control(
             "What", list(QUANTITIES), format_func=QUANTITIES.__getitem__, key=state.key("what"), required=True
         )
         st.segmented_control("Along", ["epochs", "time"], key=state.key("x"), required=True)
         st.segmented_control("Scale", ["linear", "log"], key=state.key("scale"), required=True)
+    if state["what"] == "loss":
+        _which(state, "Which losses", "losses", {name: label for name, (_, label) in LOSSES.items()})
+    elif state["what"] == "error":
+        _which(state, "On which images", "errors", {name: label for name, (_, label) in ERRORS.items()})
+    elif state["what"] == "scores":
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            _which(state, "Which scores", "scores", SCORES)
+            st.segmented_control(
+                "Average over digits",
+                ["weighted", "macro"],
+                key=state.key("average"),
+                required=True,
+                help="Weighted: a digit counts as often as it occurs, as in the report. Macro: all digits count the "
+                "same.",
+            )
+
+
+def _which(state: LinkState, label: str, name: str, options: Mapping[str, str]) -> None:
+    st.pills(label, list(options), selection_mode="multi", format_func=options.__getitem__, key=state.key(name))
+
+
+def quantities_of(state: LinkState) -> list[Quantity]:
+    """What the choices ask for, in the order of the choices."""
+    what = state["what"]
+    if what == "rate":
+        return [Quantity("learning rate", "learning_rate")]
     if what == "loss":
-        chosen = _which(state, "Which losses", "losses", {name: label for name, (_, label) in LOSSES.items()})
-        return [Quantity(LOSSES[name][1], LOSSES[name][0]) for name in chosen], False
+        return [Quantity(label, column) for name, (column, label) in LOSSES.items() if name in (state["losses"] or [])]
     if what == "error":
-        chosen = _which(state, "On which images", "errors", {name: label for name, (_, label) in ERRORS.items()})
-        return [Quantity(ERRORS[name][1], ERRORS[name][0], complement=True) for name in chosen], True
-    if what == "scores":
-        return _scores(state), True
-    return [Quantity("learning rate", "learning_rate")], False
-
-
-def _scores(state: LinkState) -> list[Quantity]:
-    """Accuracy, precision, recall and F1 on the validation images, averaged over the digits as chosen."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen = _which(state, "Which scores", "scores", SCORES)
-        average = st.segmented_control(
-            "Average over digits",
-            ["weighted", "macro"],
-            key=state.key("average"),
-            required=True,
-            help="Weighted: a digit counts as often as it occurs, as in the report. Macro: all digits count the same.",
-        )
+        return [
+            Quantity(label, column, complement=True)
+            for name, (column, label) in ERRORS.items()
+            if name in (state["errors"] or [])
+        ]
+    average = state["average"]
     ending = "" if average == "weighted" else "_macro"
     return [
         Quantity("accuracy", "validation_accuracy")
         if name == "accuracy"
-        else Quantity(f"{SCORES[name]} ({average})", f"{name}{ending}")
-        for name in chosen
+        else Quantity(f"{label} ({average})", f"{name}{ending}")
+        for name, label in SCORES.items()
+        if name in (state["scores"] or [])
     ]
-
-
-def _which(state: LinkState, label: str, name: str, options: Mapping[str, str]) -> list[str]:
-    st.pills(label, list(options), selection_mode="multi", format_func=options.__getitem__, key=state.key(name))
-    return [option for option in options if option in (state[name] or [])]
-
-
-def draw(
-    state: LinkState,
-    shown: Sequence[Series],
-    *,
-    key: str,
-    cursor: float | None = None,
-    all_runs: Sequence[str] | None = None,
-    height: int = 340,
-) -> None:
-    """The choices, the chart, and its table."""
-    quantities, per_cent = choose_quantity(state)
-    if not shown or not quantities:
-        st.info("Choose at least one run and one quantity to see a curve.", icon=":material/touch_app:")
-        return
-    chart(state, shown, quantities, per_cent, key=key, cursor=cursor, all_runs=all_runs, height=height)
 
 
 def chart(
     state: LinkState,
     shown: Sequence[Series],
-    quantities: Sequence[Quantity],
-    per_cent: bool,
     *,
     key: str,
     cursor: float | None = None,
     all_runs: Sequence[str] | None = None,
     height: int = 340,
 ) -> None:
-    """The chart and its table, for choices already made."""
+    """The chart of some runs and its table, as the choices ask for it; a sentence where they ask for nothing."""
+    quantities = quantities_of(state)
+    if not shown or not quantities:
+        st.info("Choose at least one run and one quantity to see a curve.", icon=":material/touch_app:")
+        return
     by_time = state["x"] == "time"
     what = QUANTITIES[state["what"]]
-    unit = {"loss": "mean cross-entropy (nats)", "error": "share wrong", "scores": "share", "rate": "Adam's step size"}
-    most = max(60, MOST_POINTS // (len(shown) * len(quantities)))
+    most = _shared_out(len(shown) * len(quantities))
     # Recorded curves are cut out of their tables once; a run under way changes from second to second.
     cut = _kept_rows if not any(series.mine for series in shown) else long_rows
     rows = cut(tuple(shown), tuple(quantities), by_time, most)
@@ -126,8 +143,8 @@ def chart(
         quantities=[quantity.name for quantity in quantities],
         title=f"{what} against {'training time' if by_time else 'epochs'}",
         x_title="training time (minutes)" if by_time else "epoch",
-        y_title=f"{what.lower()}, {unit[state['what']]}",
-        y_format=".2%" if per_cent else (".3e" if state["what"] == "rate" else ".5f"),
+        y_title=f"{what.lower()}, {UNITS[state['what']]}",
+        y_format=Y_FORMATS[state["what"]],
         log_y=state["scale"] == "log",
         levels=_levels(state["what"]),
         cursor=None if by_time else cursor,
@@ -149,22 +166,36 @@ def _levels(what: str) -> dict[str, float]:
     return {}
 
 
-def long_rows(shown: Sequence[Series], quantities: Sequence[Quantity], by_time: bool, most: int) -> pd.DataFrame:
-    """One row per point to draw: `x`, `y`, `run`, `quantity`, `epoch`, `minutes`; at most about `most` a line."""
+def _shared_out(lines: int) -> Most:
+    """The points of one line."""
+    return Most(MOST.drawn // lines, max(LEAST_ANSWERING, MOST.answering // lines))
+
+
+def long_rows(
+    shown: Sequence[Series], quantities: Sequence[Quantity], by_time: bool, most: Most = MOST
+) -> pd.DataFrame:
+    """One row per point to draw: `x`, `y`, `run`, `quantity`, `epoch`, `minutes`, `_near` (it answers to the pointer).
+
+    Args:
+        most: points of each line, about.
+    """
     parts = []
     for series in shown:
-        table = thin(series.table, most)
         for quantity in quantities:
-            values = table[quantity.column]
+            values = quantity.of(series.table).to_numpy(np.float64)
+            answering = thin(values, most.answering)
+            kept = np.union1d(thin(values, most.drawn), answering)
+            epoch, minutes = (series.table[name].to_numpy()[kept] for name in ("epoch", "minutes"))
             parts.append(
                 pd.DataFrame(
                     {
-                        "x": table["minutes"] if by_time else table["epoch"].astype(float),
-                        "y": 1 - values if quantity.complement else values,
+                        "x": minutes if by_time else epoch.astype(float),
+                        "y": values[kept],
                         "run": series.label,
                         "quantity": quantity.name,
-                        "epoch": table["epoch"],
-                        "minutes": table["minutes"],
+                        "epoch": epoch,
+                        "minutes": minutes,
+                        NEAR: np.isin(kept, answering),
                     }
                 )
             )
@@ -175,10 +206,7 @@ def long_table(shown: Sequence[Series], quantities: Sequence[Quantity]) -> pd.Da
     """Every epoch of the chosen runs, one column a quantity: the chart's table."""
     parts = []
     for series in shown:
-        columns = {
-            quantity.name: 1 - series.table[quantity.column] if quantity.complement else series.table[quantity.column]
-            for quantity in quantities
-        }
+        columns = {quantity.name: quantity.of(series.table) for quantity in quantities}
         parts.append(
             pd.DataFrame(
                 {"run": series.label, "epoch": series.table["epoch"], "minutes": series.table["minutes"], **columns}

@@ -6,11 +6,13 @@ A `Series` is one run with its epochs, wherever it came from, so that one chart 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from mlcore.data.mnist import Digits, available_sources, open_source
 from mlcore.data.splits import NetworkSplit, split_network
@@ -22,6 +24,8 @@ from mlcore.records import EpochResult
 
 PART_SIZES = {"mnist": (57_000, 10_000, 3_000), "sample": (4_000, 750, 250)}
 """Training, validation and test images of each source (report R2; the sample keeps the roles at its own size)."""
+FIRST_EPOCHS = 12
+"""A loss falls fastest at the start: these epochs are always drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +128,23 @@ def best_source() -> str:
     return "mnist" if "mnist" in available_sources() else "sample"
 
 
-def thin(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """At most about `most` of the epochs: the first ones, evenly spread later ones, the lowest loss, the last.
+def thin(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """Positions of about `most` of a line's values that draw the same line: the first ones, the last, and of each
+    stretch between them the lowest and the highest.
 
     What is left out is not drawn; what is drawn is exact.
     """
-    if len(table) <= most:
-        return table
-    first = np.arange(min(20, most // 4))
-    rest = np.linspace(0, len(table) - 1, most - len(first)).round().astype(int)
-    special = [int(np.nanargmin(table["validation_loss"].to_numpy())), len(table) - 1]
-    return table.iloc[np.unique(np.concatenate([first, rest, special]))]
+    count = len(values)
+    if count <= most:
+        return np.arange(count)
+    first = min(FIRST_EPOCHS, most // 4)
+    edges = np.linspace(first, count, max(1, (most - first) // 2) + 1).astype(int)
+    low = np.where(np.isfinite(values), values, np.inf)
+    high = np.where(np.isfinite(values), values, -np.inf)
+    ends = [
+        start + place
+        for start, end in pairwise(edges)
+        if end > start
+        for place in (int(np.argmin(low[start:end])), int(np.argmax(high[start:end])))
+    ]
+    return np.unique([*range(first), *ends, count - 1])

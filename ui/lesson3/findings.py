@@ -215,7 +215,7 @@ def _rate_chart(mine: list[Series]) -> None:
     ):
         with place:
             runs_chart(
-                long_rows(mine, [quantity], False, 200),
+                long_rows(mine, [quantity], False),
                 runs=runs,
                 all_runs=SCHEDULE_LABELS,
                 quantities=[quantity.name],
@@ -289,7 +289,7 @@ def _loss_chart(state: LinkState, mine: list[Series]) -> None:
         Quantity("validation images, judged", "validation_loss"),
     ]
     runs_chart(
-        long_rows(shown, quantities, False, 200),
+        long_rows(shown, quantities, False),
         runs=[wanted],
         quantities=[quantity.name for quantity in quantities],
         title=f"Losses, {wanted}",

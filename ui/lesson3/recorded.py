@@ -23,33 +23,41 @@ from ui.terms import terms, word
 
 
 def draw(state: LinkState) -> None:
-    """The whole section."""
+    """The whole section: the curves first, because they are what the page is opened for."""
     runs = recorded_series()
-    _networks(state)
-    st.header("What 500 epochs did to them", anchor=False)
-    st.markdown(
-        "These runs were made by this project's own code on all of MNIST: 57,000 images to train on, 10,000 to "
-        f"{word('validation set', 'validate')}, 3,000 to {word('test set', 'test')}. Every network saw the training "
-        "images up "
-        "to 500 times. Choose runs to lay over each other.",
-        unsafe_allow_html=True,
-    )
     if not runs:
         st.info(
             "The recorded runs are not here yet. `python -m mlcore record networks` makes them; section 3 trains new "
             "ones.",
             icon=":material/hourglass_empty:",
         )
+        _networks(state)
         return
-    shown = curves.choose_runs(state, runs)
+    _curves(state, runs)
+    _networks(state)
+    _in_words(state, runs)
+    _honest(state, runs)
+
+
+def _curves(state: LinkState, runs: dict[str, Series]) -> None:
+    """The recorded runs over each other; what is drawn is chosen below the chart."""
+    st.header("What 500 epochs did to them", anchor=False)
+    st.markdown(
+        "Each network saw the same 57,000 images up to 500 times. The lines are recorded runs of this project's own "
+        f"code, on all of MNIST: 10,000 other images to {word('validation set', 'validate')}, 3,000 to "
+        f"{word('test set', 'test')}.",
+        unsafe_allow_html=True,
+    )
+    shown = curves.runs_of(state, runs)
     cursor, about = _turning_point(state, runs)
-    curves.draw(state, shown, key="recorded_curves", cursor=cursor, all_runs=[series.label for series in runs.values()])
+    everything = [series.label for series in runs.values()]
+    curves.chart(state, shown, key="recorded_curves", cursor=cursor, all_runs=everything)
     if cursor is not None and about is not None:
         st.caption(f"The upright line: epoch {cursor:.0f}, where the validation loss of {about.label} was lowest.")
     curves.where_curves_end(shown)
+    curves.choose_runs(state, runs)
+    curves.choose_quantity(state)
     terms("overfitting", "evaluation mode", "dropout", "StepLR", "cross-entropy", "F1", key="recorded")
-    _in_words(state, runs)
-    _honest(state, runs)
 
 
 def _networks(state: LinkState) -> None:

@@ -216,7 +216,7 @@ def _results(state: LinkState) -> None:
             st.info("The runs of this link belong to another browser. Train your own with the same settings.")
         return
     st.header("Your runs", anchor=False)
-    quantities, per_cent = curves.choose_quantity(state)
+    curves.choose_quantity(state)
     st.segmented_control(
         "Recorded runs behind them",
         ["matching", "none"],
@@ -228,9 +228,9 @@ def _results(state: LinkState) -> None:
     def charts(found: list[tuple[RunView, list[EpochResult]]]) -> None:
         mine = as_series(found)
         behind = _behind(mine) if state["over"] == "matching" else []
-        if mine and quantities:
-            curves.chart(state, [*mine, *behind], quantities, per_cent, key="live_curves")
-        elif not mine:
+        if mine:
+            curves.chart(state, [*mine, *behind], key="live_curves")
+        else:
             st.caption("The first epoch is under way; its figures will stand here.")
 
     live_group([view.id for view in views], charts, key="variants", labels={view.id: label_of(view) for view in views})
