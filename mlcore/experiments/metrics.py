@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from mlcore.classification import (
@@ -77,11 +78,13 @@ def wilson_interval(right: int, images: int, confidence: float = CONFIDENCE) -> 
     """
     if not 0 <= right <= images or images < 1:
         raise ValueError(f"{right} right answers of {images} images make no accuracy")
-    # scipy.stats takes half a second to load, which only those who ask for an interval should wait for.
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, images).proportion_ci(confidence_level=confidence, method="wilson")
-    return Interval(right / images, float(interval.low), float(interval.high), images)
+    # By its formula: scipy.stats, which knows it too, would add half a second and 65 MB to the app's process.
+    share = right / images
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    scale = 1 + z**2 / images
+    centre = (share + z**2 / (2 * images)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), images)
 
 
 def accuracy_interval(confusion: Any) -> Interval:
