@@ -20,8 +20,10 @@ SIDE = 28
 _NEGATIVE = np.array((194, 84, 10), dtype=np.float64)
 _POSITIVE = np.array((11, 106, 168), dtype=np.float64)
 _ZERO = np.array((247, 245, 240), dtype=np.float64)
+_STEPS = 127
+"""Shades on either side of zero; entry 0 of the palette is left for the transparent ground."""
 _CAPTION_ROOM = 18
-_CAPTION_COLOUR = (128, 128, 128, 255)
+_CAPTION = (128, 255)
 
 
 def image_grid(
@@ -31,7 +33,6 @@ def image_grid(
     scale: int = 2,
     gap: int = 6,
     captions: Sequence[str] | None = None,
-    marked: Sequence[bool] | None = None,
 ) -> bytes:
     """Grey images in rows, as one PNG with a transparent ground.
 
@@ -41,14 +42,21 @@ def image_grid(
         scale: screen pixels per pixel (nearest neighbour, so that pixels stay pixels).
         gap: screen pixels between images.
         captions: a short text under each.
-        marked: which images get an orange frame.
     """
     array = np.asarray(images).reshape(-1, SIDE, SIDE)
     if array.dtype != np.uint8:
         array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     # Ink on paper, as in a printed book: MNIST stores ink as 255.
-    coloured = np.repeat((255 - array)[..., None], 3, axis=-1)
-    return _grid(coloured, columns, scale, gap, captions, marked)
+    room = _CAPTION_ROOM if captions else 0
+    sheet, covered = _sheet(255 - array, columns, scale, gap, room)
+    image = Image.fromarray(np.stack([sheet, covered], axis=-1), "LA")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(13)
+    for index, caption in enumerate((captions or ())[: len(array)]):
+        down, across = divmod(index, max(1, min(columns, len(array))))
+        side = SIDE * scale
+        middle = across * (side + gap) + side / 2, down * (side + room + gap) + side + room / 2
+        draw.text(middle, caption, fill=_CAPTION, font=font, anchor="mm")
+    return _png(image)
 
 
 def weight_grid(
@@ -58,7 +66,6 @@ def weight_grid(
     scale: int = 2,
     gap: int = 4,
     limit: float | None = None,
-    captions: Sequence[str] | None = None,
 ) -> bytes:
     """Weights of first-layer units as images, orange below zero, blue above, paper at zero.
 
@@ -68,10 +75,22 @@ def weight_grid(
     """
     array = np.nan_to_num(np.asarray(weights, dtype=np.float64)).reshape(-1, SIDE, SIDE)
     largest = limit or (float(np.percentile(np.abs(array), 99)) if array.size else 1.0) or 1.0
-    share = np.clip(array / largest, -1, 1)[..., None]
-    target = np.where(share < 0, _NEGATIVE, _POSITIVE)
-    coloured = (_ZERO + (target - _ZERO) * np.abs(share)).round().astype(np.uint8)
-    return _grid(coloured, columns, scale, gap, captions, None)
+    shades = (np.clip(array / largest, -1, 1) * _STEPS).round() + _STEPS + 1
+    sheet, _ = _sheet(shades.astype(np.uint8), columns, scale, gap)
+    image = Image.fromarray(sheet, "P")
+    image.putpalette(_PALETTE)
+    # One byte a pixel: made in a sixth of the time of full colour, and half the bytes.
+    return _png(image, transparency=0)
+
+
+def _palette() -> bytes:
+    """256 colours: the ground, then from orange over paper to blue."""
+    share = np.arange(-_STEPS, _STEPS + 1)[:, None] / _STEPS
+    shades = _ZERO + (np.where(share < 0, _NEGATIVE, _POSITIVE) - _ZERO) * np.abs(share)
+    return np.vstack([_ZERO[None], shades]).round().astype(np.uint8).tobytes()
+
+
+_PALETTE = _palette()
 
 
 def show_png(png: bytes, *, alt: str, caption: str | None = None, width: int | str = "content") -> None:
@@ -79,48 +98,28 @@ def show_png(png: bytes, *, alt: str, caption: str | None = None, width: int | s
     st.image(png, caption=caption, width=width, output_format="PNG", alt=alt)  # type: ignore[arg-type]
 
 
-def _grid(
-    pictures: np.ndarray,
-    columns: int,
-    scale: int,
-    gap: int,
-    captions: Sequence[str] | None,
-    marked: Sequence[bool] | None,
-) -> bytes:
-    """(n, 28, 28, 3) uint8 → PNG."""
-    count = len(pictures)
-    columns = max(1, min(columns, count or 1))
-    rows = max(1, -(-count // columns))
+def _sheet(pictures: np.ndarray, columns: int, scale: int, gap: int, room: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 28, 28) uint8 side by side: the sheet, 0 between pictures, and where on it pictures are (255, else 0)."""
+    columns = max(1, min(columns, len(pictures)))
+    rows = max(1, -(-len(pictures) // columns))
     side = SIDE * scale
-    room = _CAPTION_ROOM if captions else 0
     step_x, step_y = side + gap, side + room + gap
-    sheet = np.zeros((rows * step_y - gap, columns * step_x - gap, 4), dtype=np.uint8)
-    large = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
-    for index, picture in enumerate(large):
+    sheet = np.zeros((rows * step_y - gap, columns * step_x - gap), dtype=np.uint8)
+    covered = np.zeros_like(sheet)
+    for index, picture in enumerate(pictures.repeat(scale, axis=1).repeat(scale, axis=2)):
         top, left = index // columns * step_y, index % columns * step_x
-        if marked is not None and marked[index]:
-            picture = picture.copy()
-            edge = max(2, scale)
-            for part in (np.s_[:edge], np.s_[-edge:], np.s_[:, :edge], np.s_[:, -edge:]):
-                picture[part] = _NEGATIVE
-        sheet[top : top + side, left : left + side, :3] = picture
-        sheet[top : top + side, left : left + side, 3] = 255
-    image = Image.fromarray(sheet, "RGBA")
-    if captions:
-        draw = ImageDraw.Draw(image)
-        font = ImageFont.load_default(13)
-        for index, caption in enumerate(captions[:count]):
-            x = index % columns * step_x + side / 2
-            y = index // columns * step_y + side + room / 2
-            draw.text((x, y), caption, fill=_CAPTION_COLOUR, font=font, anchor="mm")
+        sheet[top : top + side, left : left + side] = picture
+        covered[top : top + side, left : left + side] = 255
+    return sheet, covered
+
+
+def _png(image: Image.Image, **options: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=3)
+    image.save(buffer, "PNG", compress_level=3, **options)
     return buffer.getvalue()
 
 
 def data_uri(pixels: bytes) -> str:
     """One image of 784 bytes as a PNG in an address, for a cell of a table; ink on paper."""
     array = 255 - np.frombuffer(pixels, dtype=np.uint8).reshape(SIDE, SIDE)
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(_png(Image.fromarray(array))).decode()
