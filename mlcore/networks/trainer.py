@@ -26,6 +26,7 @@ from mlcore.networks.evaluation import Judgement, evaluate
 from mlcore.networks.model import initial_parameters
 from mlcore.networks.step import DropoutMasks, Step, normalise
 from mlcore.records import Checkpoint, NetworkEpoch
+from mlcore.scratch.threads import one_thread
 
 # The training loss in evaluation mode is measured on this many fixed training images: all 57,000 would add about
 # 30 % to an epoch's time, these add 5 % (A) and 6 % (B).
@@ -114,7 +115,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             yield
     finally:
         torch.set_flush_denormal(False)

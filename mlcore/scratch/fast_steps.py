@@ -1,8 +1,10 @@
 """The same forward pass, backward pass and update as network.py and optimizers.py, without waste.
 
-`FastSteps` trains batch after batch in buffers made once. Read network.py for the formulas; here, four things differ
+`FastSteps` trains batch after batch in buffers made once. Read network.py for the formulas; here, five things differ
 in form and none in meaning (a test compares the two):
 
+- pixels that are blank in all images of a batch are left out of it, with their weights: they add nothing to z, and
+  their gradient is zero. That is about 350 of 784 in a batch of 22; the rest are gathered, used and put back;
 - every a carries a last column of ones, so that biases are one more row of the weights and need no steps of their own;
 - the update W ← W - η aᵀδ is one matrix product that adds to W in place (BLAS's gemm), instead of a product, a
   scaling and a subtraction;
@@ -73,6 +75,13 @@ class FastSteps:
         (self._gemm,) = get_blas_funcs(("gemm",), dtype=dtype)
         self._scale = np.reciprocal(np.asarray(255, dtype))
         self._pixels = np.empty((rows, inputs), np.uint8)
+        # Which pixels of a batch have any ink; the last entry stands for the biases, which always take part.
+        self._ink = np.ones(inputs + 1, np.uint8)
+        first = blocks_of(network.sizes, network.parameters)[0]
+        self._gathered = np.empty_like(first)
+        # Each row as one item: NumPy puts rows back faster as wholes than number by number.
+        whole_row = np.dtype((np.void, first.shape[1] * first.itemsize))
+        self._first_rows, self._gathered_rows = first.view(whole_row)[:, 0], self._gathered.view(whole_row)[:, 0]
         self._logits = np.empty((rows + ROWS_TOGETHER, outputs), dtype)
         self._targets = np.empty((rows, outputs), dtype)
         self._largest, self._total = np.empty((rows, 1), dtype), np.empty((rows, 1), dtype)
@@ -164,7 +173,6 @@ class FastSteps:
                 )
             )
         x_rows = np.zeros((filled, self.network.sizes[0] + 1), dtype)
-        x_rows[:count, -1] = 1
         self._buffers[count] = x_rows, layers
         return self._buffers[count]
 
@@ -181,17 +189,22 @@ class FastSteps:
         rate: float,
     ) -> None:
         """One batch: forward, δ of the output layer, and backward with the update; `rate` is -η / n."""
-        x = x_rows[: len(pixels)]
-        np.multiply(pixels, self._scale, out=x[:, :-1])
-        a_rows, inputs_t = x_rows, [x.T]
-        for layer in layers[:-1]:
-            np.matmul(a_rows, layer.block, out=layer.z_rows)
+        np.bitwise_or.reduce(pixels, axis=0, out=self._ink[:-1])
+        used = np.flatnonzero(self._ink)
+        block = np.take(layers[0].block, used, axis=0, out=self._gathered[: len(used)], mode="clip")
+        a_rows = x_rows[:, : len(used)]
+        x = a_rows[: len(pixels)]
+        np.multiply(np.take(pixels, used[:-1], axis=1, mode="wrap"), self._scale, out=x[:, :-1])
+        x[:, -1] = 1
+        blocks, inputs_t = [block, *(layer.block for layer in layers[1:])], [x.T]
+        for layer, weights in zip(layers[:-1], blocks, strict=False):
+            np.matmul(a_rows, weights, out=layer.z_rows)
             layer.activation_value(layer.a, layer.a)
             layer.ones.fill(1)
             inputs_t.append(layer.a.T)
             a_rows = layer.a_rows
         output = layers[-1]
-        np.matmul(a_rows, output.block, out=logits_rows)
+        np.matmul(a_rows, blocks[-1], out=logits_rows)
         delta = output.delta  # becomes softmax(logits) - targets
         np.maximum.reduce(logits, axis=1, out=largest, keepdims=True)
         np.subtract(logits, largest, out=delta)
@@ -206,7 +219,8 @@ class FastSteps:
             gemm(rate, layer.delta_t, inputs_t[index], 1.0, layer.block_t, 0, 1, 1)  # block += rate · aᵀδ
             below.activation_slope(below.a, below.slope)
             np.multiply(below.delta, below.slope_part, out=below.delta)
-        gemm(rate, layers[0].delta_t, inputs_t[0], 1.0, layers[0].block_t, 0, 1, 1)
+        gemm(rate, layers[0].delta_t, inputs_t[0], 1.0, block.T, 0, 1, 1)
+        self._first_rows[used] = self._gathered_rows[: len(used)]
 
     def _counts(self, first: int, end: int) -> list[tuple[float, int]]:
         """(sum of losses, right answers) of each batch; the same numbers however the batches were grouped."""
