@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui import charts
+from ui.line_spec import Axis, Lines, Look, Tip, line_spec
 from ui.theme import COLOURS
 
 LOSSES = {"epoch": [1, 2, 3, 1, 2, 3], "loss": [2.0, 1.0, 0.5, 2.1, 1.2, 0.9], "part": ["training"] * 3 + ["test"] * 3}
@@ -58,6 +59,26 @@ def test_series_differ_by_dash_and_shape_and_colour(drawn: list) -> None:
 def test_a_series_keeps_its_look_when_others_come_and_go(drawn: list) -> None:
     line(order=["training", "validation", "test"])
     assert '"domain": ["training", "validation", "test"]' in json.dumps(drawn[0][0], default=str)
+
+
+def test_as_many_lines_as_there_are_recordings_all_look_different() -> None:
+    names = tuple(f"run {number}" for number in range(14))
+    drawing = Lines(Axis("x", "x"), Axis("y", "y"), "t", series=Look("run", names, names[:2]), dashed=Look("q", ("a",)))
+    layers = line_spec(drawing)["layer"]
+    marks = next(layer["encoding"]["shape"]["scale"] for layer in layers if "shape" in layer["encoding"])
+    assert marks["domain"] == list(names)
+    # The theme has seven colours, which come round again with the eighth line.
+    assert len({(index % 7, mark) for index, mark in enumerate(marks["range"])}) == len(names)
+
+
+def test_only_points_that_answer_are_searched_by_the_pointer_and_none_is_described_one_by_one() -> None:
+    layers = line_spec(Lines(Axis("x", "x"), Axis("y", "y"), "t", tooltip=(Tip("y", "loss", ".3f"),)))["layer"]
+    assert all(layer["mark"]["aria"] is False for layer in layers)
+    (answering,) = [layer for layer in layers if "tooltip" in layer["encoding"]]
+    assert answering["transform"] == [{"filter": "datum._near"}]
+    assert answering["encoding"]["tooltip"] == [
+        {"field": "y", "format": ".3f", "title": "loss", "type": "quantitative"}
+    ]
 
 
 def test_what_is_not_finite_is_left_out(drawn: list) -> None:
@@ -144,6 +165,7 @@ def test_the_table_twin_downloads_every_digit() -> None:
 def test_every_chart_draws_in_an_app() -> None:
     def script() -> None:
         from ui import charts
+from ui.line_spec import Axis, Lines, Look, Tip, line_spec
 
         columns = {"epoch": [1, 2], "loss": [1.0, 0.5], "low": [0.9, 0.4], "high": [1.1, 0.6]}
         charts.line_chart(

@@ -6,6 +6,7 @@ come from the theme, so that both themes share a drawing wherever they can. Line
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +39,7 @@ def bar_spec(
             field=series,
             type="nominal",
             scale=alt.Scale(domain=list(names)),
-            legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320),
+            legend=alt.Legend(title=None, orient="bottom", columns=legend_columns(names), labelLimit=320),
         )
         options["order"] = alt.Order(field="_order", type="quantitative")
         if not stacked:
@@ -46,7 +47,8 @@ def bar_spec(
                 field=series, type="nominal", scale=alt.Scale(domain=list(names))
             )
     tooltip.append(alt.Tooltip(field=y, type="quantitative", title=y_title, format=y_format))
-    axis = {"labelAngle": 0} if not horizontal else {}
+    # Names beside bars are all there, in full; below them they stand upright.
+    axis: dict[str, Any] = {"labelLimit": 220, "labelOverlap": False} if horizontal else {"labelAngle": 0}
     along = {"field": x, "type": "nominal", "title": x_title, "sort": list(categories)}
     size = {"field": y, "type": "quantitative", "title": y_title, "stack": "zero" if stacked else None}
     percent = {"format": "~%"} if "%" in y_format else {}
@@ -128,6 +130,11 @@ def confusion_spec(title: str, unit: str, selectable: bool, height: int, ink: st
     )
     chart = alt.layer(right, wrong, frames.encode(**places), words).resolve_scale(fillOpacity="independent")
     return finish(chart, f"{title} ({unit})", height)
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """Long names go below each other, so that a telephone's screen holds them."""
+    return 3 if max(map(len, names), default=0) <= 14 else 1
 
 
 def finish(chart: Any, title: str, height: int) -> dict[str, Any]:

@@ -275,7 +275,7 @@ def draw_spec(
             # Two legends stand below each other: side by side they would not fit on a telephone.
             "layout": {"bottom": {"anchor": "start", "direction": "vertical"}},
         },
-        "title": {"color": colour("text")},
+        "title": {"color": colour("text"), "subtitleColor": ink},
     }
     filled: Any = {**spec, "config": config, "padding": {"bottom": 8}, "datasets": dict(datasets)}
     if select is None:

@@ -10,12 +10,11 @@ is true carry their line's mark; of those whose `_near` is true, the one nearest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ui.chart_specs import DASHES, SHAPES, finish
+from ui.chart_specs import DASHES, SHAPES, finish, legend_columns
 
 MARKED, NEAR = "_marked", "_near"
 """The columns that say which points carry a mark, and which of them answer to the pointer."""
@@ -127,9 +126,8 @@ def _places(lines: Lines) -> dict[str, Any]:
 def _legend(look: Look, **options: Any) -> Any:
     import altair as alt
 
-    # Long names go below each other, so that a telephone's screen holds them.
-    columns = 3 if max(map(len, look.names), default=0) <= 14 else 1
     shown = {"values": list(look.shown)} if look.shown else {}
+    columns = legend_columns(look.names)
     return alt.Legend(title=None, orient="bottom", labelLimit=320, columns=columns, **shown, **options)
 
 
@@ -156,7 +154,8 @@ def _dash(lines: Lines) -> dict[str, Any]:
     if look is None:
         return {}
     legend = _legend(look, symbolSize=300, symbolStrokeWidth=2) if lines.dashed and len(look.names) > 1 else None
-    scale = alt.Scale(domain=list(look.names), range=_repeat(DASHES, len(look.names)))
+    dashes = [DASHES[index % len(DASHES)] for index in range(len(look.names))]
+    scale = alt.Scale(domain=list(look.names), range=dashes)
     return {"strokeDash": alt.StrokeDash(field=look.field, type="nominal", scale=scale, legend=legend)}
 
 
@@ -167,7 +166,9 @@ def _shape(lines: Lines) -> dict[str, Any]:
     look = lines.series
     if look is None:
         return {}
-    scale = alt.Scale(domain=list(look.names), range=_repeat(SHAPES, len(look.names)))
+    # When the colours begin again the marks are one further, so that no two of 49 lines look alike.
+    marks = [SHAPES[(index + index // len(SHAPES)) % len(SHAPES)] for index in range(len(look.names))]
+    scale = alt.Scale(domain=list(look.names), range=marks)
     legend = _legend(look, symbolStrokeWidth=0, symbolSize=70)
     return {"shape": alt.Shape(field=look.field, type="nominal", scale=scale, legend=legend)}
 
@@ -239,7 +240,3 @@ def _rules() -> list[Any]:
             x=alt.value("width"), y=height, text=label
         ),
     ]
-
-
-def _repeat(values: Sequence[Any], count: int) -> list[Any]:
-    return [values[index % len(values)] for index in range(max(count, 1))]

@@ -1,22 +1,29 @@
 """The report's table of Networks A and B, with our recorded runs beside it: per cell report, ours, difference.
 
 `result_rows(recorded_networks())` gives one row for each recorded run, also for variants that the report does not have;
-`in_words` says where ours differs by more than chance. Everything is computed from the recorded epochs.
+`in_words` says where ours differs by more than chance, `reasons` why a figure lies far from the report's. Everything is
+computed from the recorded epochs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mlcore.experiments.comparison import Verdict, compare_shares
+from mlcore.experiments.overfitting import percent_text
 from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.reports import R2_EXPERIMENTS, R2_IMAGES, R2Experiment
 
 # The report's experiment 2 is two things: what it says it ran, and what its code ran. Both are held against it.
 EXPERIMENT_OF: Mapping[str, int] = {"baseline": 1, "dropout-as-run": 2, "dropout-step": 2}
 SPREAD_EPOCHS = 50
-"""A loss has no interval in the report; ours wobbles, and this many last epochs show by how much."""
+"""Every figure wobbles from epoch to epoch, and this many last epochs show by how much."""
+EXPECTED: Mapping[str, float] = {"A": 0.4, "B": 0.3}
+"""Points by which an accuracy of each network may differ from the report's before a reason is looked for."""
+STOPPED = 1e-3
+"""Share of its first learning rate below which a schedule has ended the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,9 @@ class Cell:
         ours: from the recorded epochs.
         report: the report's figure; None where it has none.
         verdict: difference of two accuracies in points, with its interval; None for other kinds or without a report.
+        images: how many images an accuracy stands on; 0 for other kinds.
         spread: lowest and highest of ours over the last epochs; None where it says nothing.
+        mean: of ours over the last epochs; 0 where it says nothing.
         ours_epoch, report_epoch: for the best epoch's figures, which epoch that was; 0 otherwise.
     """
 
@@ -38,7 +47,9 @@ class Cell:
     ours: float
     report: float | None = None
     verdict: Verdict | None = None
+    images: int = 0
     spread: tuple[float, float] | None = None
+    mean: float = 0.0
     ours_epoch: int = 0
     report_epoch: int = 0
 
@@ -50,7 +61,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One recorded run in the table."""
+    """One recorded run in the table.
+
+    Attributes:
+        experiment: of the report, that the run is held against; 0 for none.
+        stopped: first epoch with a learning rate below `STOPPED` of the first one; 0 where there is none.
+        learned: share of the training images right at the end, dropout off.
+    """
 
     name: str
     title: str
@@ -58,6 +75,8 @@ class ResultRow:
     experiment: int
     epochs: int
     planned: int
+    stopped: int
+    learned: float
     cells: tuple[Cell, ...]
 
     def cell(self, measure: str) -> Cell:
@@ -80,6 +99,8 @@ def result_rows(recorded: Mapping[str, RecordedRun]) -> list[ResultRow]:
 def _row(run: RecordedRun) -> ResultRow:
     experiment = EXPERIMENT_OF.get(run.name.partition("-")[2], 0)
     report = R2_EXPERIMENTS[f"{run.network}{experiment}"] if experiment else None
+    rate = run.epochs["learning_rate"]
+    slow = run.epochs["epoch"][rate <= STOPPED * rate.iloc[0] * (1 + 1e-9)]
     return ResultRow(
         name=run.name,
         title=run.title,
@@ -87,55 +108,62 @@ def _row(run: RecordedRun) -> ResultRow:
         experiment=experiment,
         epochs=int(run.epochs["epoch"].iloc[-1]),
         planned=run.config.epochs,
+        stopped=int(slow.iloc[0]) if len(slow) else 0,
+        learned=float(run.epochs["train_accuracy_eval"].iloc[-1]),
         cells=tuple(_cells(run, report)),
     )
 
 
 def _cells(run: RecordedRun, report: R2Experiment | None) -> list[Cell]:
     """The figures of one run: at its last epoch, at its best, and per epoch."""
-    table = run.epochs
-    last, tail = table.iloc[-1], table.tail(SPREAD_EPOCHS)
-    best = table.loc[table["validation_accuracy"].idxmax()]
+    best = run.epochs.loc[run.epochs["validation_accuracy"].idxmax()]
     validation, test = R2_IMAGES["validation"], R2_IMAGES["test"]
-
-    def share(
-        measure: str, ours: float, theirs: float | None, images: int, epoch: int = 0, report_epoch: int = 0
-    ) -> Cell:
-        verdict = None if theirs is None else compare_shares(theirs, images, ours, images)
-        return Cell(measure, "accuracy", float(ours), theirs, verdict, None, epoch, report_epoch)
-
-    def loss(measure: str, column: str, theirs: float | None) -> Cell:
-        return Cell(
-            measure, "loss", float(last[column]), theirs, None, (float(tail[column].min()), float(tail[column].max()))
-        )
-
     at_end = report.validation_accuracy if report else None
     return [
-        share("validation accuracy", last["validation_accuracy"], at_end, validation),
+        _share_at_end(run, "validation accuracy", "validation_accuracy", at_end, validation),
         # The report prints one number for all four; ours are computed apart.
-        share("precision", last["precision"], at_end, validation),
-        share("recall", last["recall"], at_end, validation),
-        share("F1", last["f1"], at_end, validation),
-        share("test accuracy", last["test_accuracy"], report.test_accuracy if report else None, test),
-        share(
-            "best validation accuracy",
-            best["validation_accuracy"],
-            report.best_accuracy if report else None,
-            validation,
-            epoch=int(best["epoch"]),
+        _share_at_end(run, "precision", "precision", at_end, validation),
+        _share_at_end(run, "recall", "recall", at_end, validation),
+        _share_at_end(run, "F1", "f1", at_end, validation),
+        _share_at_end(run, "test accuracy", "test_accuracy", report.test_accuracy if report else None, test),
+        replace(
+            _share(
+                "best validation accuracy",
+                best["validation_accuracy"],
+                report.best_accuracy if report else None,
+                validation,
+            ),
+            ours_epoch=int(best["epoch"]),
             report_epoch=(report.best_epoch or 0) if report else 0,
         ),
-        share("test accuracy at the best epoch", best["test_accuracy"], None, test, epoch=int(best["epoch"])),
-        loss("validation loss", "validation_loss", report.validation_loss if report else None),
-        loss("training loss, as measured", "train_loss", report.train_loss if report else None),
-        loss("training loss, evaluation mode", "train_loss_eval", None),
-        Cell(
-            "seconds per epoch",
-            "seconds",
-            _seconds_per_epoch(run),
-            report.seconds_per_epoch if report else None,
+        replace(
+            _share("test accuracy at the best epoch", best["test_accuracy"], None, test), ours_epoch=int(best["epoch"])
         ),
+        _loss(run, "validation loss", "validation_loss", report.validation_loss if report else None),
+        _loss(run, "training loss, as measured", "train_loss", report.train_loss if report else None),
+        _loss(run, "training loss, evaluation mode", "train_loss_eval", None),
+        Cell("seconds per epoch", "seconds", _seconds_per_epoch(run), report.seconds_per_epoch if report else None),
     ]
+
+
+def _share(measure: str, ours: float, theirs: float | None, images: int) -> Cell:
+    verdict = None if theirs is None else compare_shares(theirs, images, ours, images)
+    return Cell(measure, "accuracy", float(ours), theirs, verdict, images)
+
+
+def _share_at_end(run: RecordedRun, measure: str, column: str, theirs: float | None, images: int) -> Cell:
+    cell = _share(measure, run.epochs[column].iloc[-1], theirs, images)
+    return replace(cell, **_wobble(run, column))
+
+
+def _loss(run: RecordedRun, measure: str, column: str, theirs: float | None) -> Cell:
+    return replace(Cell(measure, "loss", float(run.epochs[column].iloc[-1]), theirs), **_wobble(run, column))
+
+
+def _wobble(run: RecordedRun, column: str) -> dict[str, Any]:
+    """How far a figure moves over the last epochs."""
+    tail = run.epochs[column].tail(SPREAD_EPOCHS)
+    return {"spread": (float(tail.min()), float(tail.max())), "mean": float(tail.mean())}
 
 
 def _seconds_per_epoch(run: RecordedRun) -> float:
@@ -184,3 +212,61 @@ def second_experiment(rows: list[ResultRow]) -> list[str]:
             f"{near} and {distance[far]:.1f} points from our run {far}, on average over validation and test."
         )
     return lines
+
+
+def points_text(points: float) -> str:
+    """A difference in points with its sign: "−0.36"."""
+    return f"{points:+.2f}".replace("-", "−")
+
+
+def reasons(rows: Sequence[ResultRow]) -> list[str]:
+    """Why accuracies lie further from the report's than `EXPECTED`: one line for each, from the recorded epochs."""
+    lines = []
+    for row in rows:
+        far = [
+            cell
+            for cell in (row.cell("validation accuracy"), row.cell("test accuracy"))
+            if cell.verdict and abs(cell.verdict.difference) > EXPECTED[row.network] + 1e-9
+        ]
+        if far and row.stopped:
+            lines.append(
+                f"**{row.title}**, {' and '.join(map(_distance, far))}. The schedule ended the training: from epoch "
+                f"{row.stopped} on its rate is a thousandth of the first or less, and at the end only "
+                f"{percent_text(row.learned)} of its training images are right."
+            )
+        else:
+            lines += [f"**{row.title}**, {_distance(cell)}. {_reason(row, cell, rows)}" for cell in far]
+    return lines
+
+
+def _distance(cell: Cell) -> str:
+    assert cell.verdict is not None
+    side = "below" if cell.verdict.difference < 0 else "above"
+    return f"{cell.measure} {abs(cell.verdict.difference):.2f} points {side} the report's"
+
+
+def _reason(row: ResultRow, cell: Cell, rows: Sequence[ResultRow]) -> str:
+    """The first of these that the numbers bear out: the epochs' wobble, the test images, chance."""
+    assert cell.report is not None
+    assert cell.verdict is not None
+    assert cell.spread is not None
+    low, high = (percent_text(value) for value in cell.spread)
+    moved = f"Over its last {min(SPREAD_EPOCHS, row.epochs)} epochs ours moved between {low} and {high}"
+    # The report rounds to a tenth or a hundredth of a per cent.
+    if cell.spread[0] - 5e-5 <= cell.report <= cell.spread[1] + 5e-5:
+        return (
+            f"{moved}, {percent_text(cell.mean)} on average, and the report's {percent_text(cell.report)} lies in "
+            "that range: which of these epochs is the last one is luck."
+        )
+    harder = [other.cell("test accuracy").mean - other.cell("validation accuracy").mean for other in rows]
+    if cell.measure == "test accuracy" and cell.verdict.difference < 0 and max(harder) < 0:
+        return (
+            f"{moved}, so it is not the last epoch's luck. All {len(rows)} recordings do worse on these "
+            f"{cell.images:,} images than on the validation images, by {-100 * sum(harder) / len(harder):.2f} points "
+            "on average: they are harder ones. The report drew another random 5 % to test on."
+        )
+    interval = f"{points_text(cell.verdict.low)} to {points_text(cell.verdict.high)}"
+    chance = f"the 95 % interval for {cell.images:,} images is {interval}"
+    if cell.verdict.noise:
+        return f"{moved}, which leaves the report's out, but {chance} points: chance in the images can do that."
+    return f"{moved}, and {chance} points: neither explains it. What is left is another seed, and another split."

@@ -12,9 +12,19 @@ import streamlit as st
 
 from mlcore.experiments.comparison import compare_shares
 from mlcore.experiments.metrics import wilson_interval
-from mlcore.experiments.r2_results import SPREAD_EPOCHS, Cell, ResultRow, in_words, result_rows, second_experiment
+from mlcore.experiments.r2_results import (
+    EXPECTED,
+    SPREAD_EPOCHS,
+    Cell,
+    ResultRow,
+    in_words,
+    points_text,
+    reasons,
+    result_rows,
+    second_experiment,
+)
 from mlcore.experiments.reports import PLAIN_NETWORK_BEST, R2_EXPERIMENTS, R2_IMAGES, R2_NOTES, STATE_OF_THE_ART
-from ui.charts import bar_chart, table_twin
+from ui.charts import bar_chart, draw_spec, table_twin
 from ui.code import show_code
 from ui.lesson3.data import recorded
 from ui.links import LinkState
@@ -40,7 +50,7 @@ HEADS = {
     "test accuracy": "accuracy on the 3,000 test images, %",
     "validation loss": "validation loss at the end",
     "training loss, as measured": "training loss at the end, as measured",
-    "seconds per epoch": "seconds an epoch (ours: of one processor core)",
+    "seconds per epoch": "seconds an epoch",
 }
 
 
@@ -62,12 +72,16 @@ def draw(state: LinkState) -> None:
     st.html(table_html(rows))
     table_twin(long_table(rows), key="results_table", file_name="networks_a_and_b.csv", label="Every figure as a table")
     st.markdown("\n".join(f"- {line}" for line in [*in_words(rows), *second_experiment(rows)]))
+    if why := reasons(rows):
+        far = " or ".join(f"{points:g} points ({network})" for network, points in EXPECTED.items())
+        st.markdown(f"Where an accuracy lies more than {far} from the report's, the recorded epochs say why:")
+        st.markdown("\n".join(f"- {line}" for line in why))
     with st.expander("What to know about the report's figures", icon=":material/info:"):
         st.markdown("\n".join(f"- {R2_NOTES[name]}" for name in ("start", "dropout", "schedule", "selection")))
         st.markdown(
             f"A loss has no interval in the report. Ours is followed by its lowest and highest value over the last "
-            f"{SPREAD_EPOCHS} epochs. The report prints one number for accuracy, precision, recall and F1; ours are "
-            "in the table."
+            f"{SPREAD_EPOCHS} epochs; so is an accuracy that the report does not have. The report prints one number "
+            "for accuracy, precision, recall and F1; ours are in the table."
         )
     terms("precision", "recall", "F1", "Wilson interval", key="report")
     _how_made(state, runs)
@@ -100,9 +114,10 @@ def _cell_html(cell: Cell) -> str:
     if cell.report is not None:
         theirs = f" ({cell.report_epoch})" if cell.report_epoch else ""
         lines.append(f"<small>report {_figure(cell, cell.report)}{theirs}</small>")
-        lines.append(f"<small>{_difference(cell)}</small>")
-    elif cell.kind == "loss" and cell.spread:
-        lines.append(f"<small>{cell.spread[0]:.3g} to {cell.spread[1]:.3g}</small>")
+        lines.append(_difference(cell))
+    elif cell.spread:
+        low, high = (_figure(cell, value) for value in cell.spread)
+        lines.append(f"<small>{low} to {high}</small>")
     return "<br>".join(lines)
 
 
@@ -115,13 +130,15 @@ def _figure(cell: Cell, value: float) -> str:
 def _difference(cell: Cell) -> str:
     """Ours minus the report's, with what is known about chance."""
     if cell.verdict is not None:
-        signed = f"{cell.verdict.difference:+.2f}".replace("-", "−")
-        interval = f"({cell.verdict.low:+.2f} to {cell.verdict.high:+.2f})".replace("-", "−")
-        return f"{signed} {interval}" if cell.verdict.noise else f'<span class="apart">{signed}</span> {interval}'
-    signed = f"{cell.difference:+.2g}".replace("-", "−")
-    if cell.spread is None:
-        return signed
-    return f"{signed} (ours {cell.spread[0]:.2g} to {cell.spread[1]:.2g})"
+        difference = points_text(cell.verdict.difference)
+        beside = f"({points_text(cell.verdict.low)} to {points_text(cell.verdict.high)})"
+        if not cell.verdict.noise:
+            difference = f'<span class="apart">{difference}</span>'
+    else:
+        difference = f"{cell.difference:+.2g}".replace("-", "−")
+        beside = f"(ours {cell.spread[0]:.2g} to {cell.spread[1]:.2g})" if cell.spread else ""
+    # Two pieces, each in one line: the second goes below the first where the column is narrow.
+    return f"<small>{difference}</small> <small>{beside}</small>"
 
 
 def long_table(rows: list[ResultRow]) -> pd.DataFrame:
@@ -139,6 +156,8 @@ def long_table(rows: list[ResultRow]) -> pd.DataFrame:
                     "difference": None if cell.difference is None else scale * cell.difference,
                     "interval from": cell.verdict.low if cell.verdict else None,
                     "interval to": cell.verdict.high if cell.verdict else None,
+                    f"lowest of the last {SPREAD_EPOCHS} epochs": scale * cell.spread[0] if cell.spread else None,
+                    f"highest of the last {SPREAD_EPOCHS} epochs": scale * cell.spread[1] if cell.spread else None,
                 }
             )
     return pd.DataFrame(lines)
@@ -195,9 +214,8 @@ def _state_of_the_art(rows: list[ResultRow]) -> None:
         "points": pa.Table.from_pandas(table, preserve_index=False),
         "levels": pa.table({"level": [low], "label": [f"state of the art, about {100 * low:.1f} %"]}),
     }
-    filled: Any = {**spec, "datasets": data}
-    st.vega_lite_chart(
-        filled, key="art", alt="Test accuracy of each run as a point with its 95 % interval, beside the report's."
+    draw_spec(
+        spec, data, key="art", alt="Test accuracy of each run as a point with its 95 % interval, beside the report's."
     )
     table_twin(table, key="art_table", file_name="test_accuracy.csv")
 
@@ -291,7 +309,7 @@ def _time(rows: list[ResultRow]) -> None:
         x_title="run",
         y_title="seconds an epoch",
         y_format=".2f",
-        height=26 * len(columns["run"]),
+        height=26 * len(columns["run"]) + 90,
         key="epoch_time",
     )
     table_twin(columns, key="epoch_time_table", file_name="seconds_per_epoch.csv")
