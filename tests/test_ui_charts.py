@@ -165,7 +165,6 @@ def test_the_table_twin_downloads_every_digit() -> None:
 def test_every_chart_draws_in_an_app() -> None:
     def script() -> None:
         from ui import charts
-from ui.line_spec import Axis, Lines, Look, Tip, line_spec
 
         columns = {"epoch": [1, 2], "loss": [1.0, 0.5], "low": [0.9, 0.4], "high": [1.1, 0.6]}
         charts.line_chart(
