@@ -8,3 +8,6 @@ import os
 # One thread for everybody. NumPy and PyTorch read these when they are first imported, so they stand before any import.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
+# And the matrix kernels that NumPy's BLAS chooses by itself on this processor, as on a user's machine.
+for _variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(_variable, None)

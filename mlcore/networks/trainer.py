@@ -81,6 +81,11 @@ def is_over(config: NetworkSettings, checkpoint: Checkpoint) -> bool:
     return checkpoint.epoch >= config.epochs or bool(checkpoint.halted)
 
 
+def epoch_order(rows: NDArray[np.intp], seed: int, epoch: int) -> NDArray[np.intp]:
+    """The training rows in the order that epoch `epoch` (0 for the first) takes them."""
+    return np.random.default_rng((seed, _ORDER, epoch)).permutation(rows)
+
+
 def advance(
     config: NetworkSettings, checkpoint: Checkpoint | None, data: Digits, seconds: float, device: str = "cpu"
 ) -> tuple[Checkpoint, list[NetworkEpoch]]:
@@ -187,8 +192,7 @@ class _Run:
     def train_until(self, until: float) -> NetworkEpoch | None:
         """Train batches until the epoch ends, then judge it; or until the time is up, and return None."""
         began = time.perf_counter()
-        rng = np.random.default_rng((self.config.seed, _ORDER, self.epoch))
-        order = rng.permutation(self.split.train)
+        order = epoch_order(self.split.train, self.config.seed, self.epoch)
         size = self.config.batch_size
         while self.batch < self.batches and not self.halted:
             self._train_batch(order[self.batch * size : (self.batch + 1) * size])
