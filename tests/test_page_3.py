@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -23,10 +24,12 @@ from mlcore.experiments import r2_results, recorded
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.recorded import RECORDED_NETWORKS
 from mlcore.networks.architectures import parameter_count
+from mlcore.networks.probes import before_and_after
 from mlcore.records import NetworkEpoch
-from mlcore.runtime import RunView
+from mlcore.runtime import LimitReached, RunView
 from tests.conftest import ROOT
 from ui.lesson3 import curves, findings, scripts, versus
+from ui.lesson3.chosen import Chosen, Moment
 from ui.lesson3.data import Series, split_of, thin
 from ui.lesson3.drawing import describe, network_svg
 from ui.lesson3.mask import mask_svg
@@ -362,18 +365,87 @@ def test_a_network_of_full_mnist_judged_on_the_sample_says_that_it_has_seen_it(
 ) -> None:
     monkeypatch.setattr("ui.lesson3.inside.available_sources", lambda: ("sample",))
     app = open_page(section="inside")
+    until = time.monotonic() + 90
+    while any("PyTorch starts" in info.value for info in app.info) and time.monotonic() < until:
+        time.sleep(0.5)
+        app.run()
     assert not app.exception
     assert "On 750 images of the sample its loss is" in texts(app)
     assert "have seen most of them while training" in texts(app)
 
 
-def test_a_worker_that_does_not_answer_costs_one_sentence(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken: Future[object] = Future()
-    broken.set_exception(BrokenProcessPool("a worker was ended abruptly"))
-    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=lambda *given: broken))
+def test_a_worker_that_fails_costs_one_sentence_and_may_be_asked_again(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Future[object]] = []
+
+    def ask(*given: object) -> Future[object]:
+        answers.append(Future())
+        answers[-1].set_exception(BrokenProcessPool("a worker was ended abruptly"))
+        return answers[-1]
+
+    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=ask))
     app = open_page(section="inside")
     assert not app.exception
-    assert [warning.value for warning in app.warning] == ["The worker did not answer. Try again in a moment."]
+    assert [warning.value for warning in app.warning] == ["The worker did not answer."]
+    app.button(key="lesson3.inside.again").click().run()
+    assert len(answers) == 2
+    answers[-1] = Future()
+    answers[-1].cancel()
+
+
+def test_the_page_does_not_wait_for_a_busy_worker(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer: Future[object] = Future()
+    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=lambda *given: answer))
+    started = time.perf_counter()
+    app = open_page(section="inside")
+    assert time.perf_counter() - started < 20, "it used to stand still for a minute"
+    assert not app.exception
+    assert any("PyTorch starts in its worker first" in info.value for info in app.info)
+    assert not app.warning
+    sizes = RECORDED_NETWORKS["A-dropout"].sizes
+    weights = recorded.recorded_networks(recordings)["A-dropout"].weights()
+    images, labels = open_source("sample").images[:9], open_source("sample").labels[:9]
+    answer.set_result(before_and_after(sizes, weights, None, "default", 0, images, labels, 0.3))
+    app.run()
+    assert "before the first update it was" in texts(app)
+    assert not any("worker" in info.value for info in app.info)
+
+
+def test_too_many_questions_are_a_sentence(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise LimitReached("40 questions wait for an answer already: try again in a moment.")
+
+    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=full))
+    app = open_page(section="inside")
+    assert not app.exception
+    assert "40 questions wait" in texts(app)
+
+
+def test_weights_from_the_middle_of_an_epoch_are_called_that() -> None:
+    assert str(Moment(1)) == "1 epoch"
+    assert str(Moment(12, 0, 63)) == "12 epochs"
+    assert str(Moment(12, 40, 63)) == "12 epochs and 40 of the 63 batches of the next"
+
+
+def test_the_moment_told_is_that_of_the_weights_and_not_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlcore.networks.trainer import advance
+
+    config = NetworkConfig(source="sample", architecture="custom", hidden=(4,), epochs=3)
+    checkpoint, _ = advance(config, None, open_source("sample"), seconds=0.0)
+    later = replace(checkpoint, epoch=2, batch=7, batches=63)
+    monkeypatch.setattr("ui.lesson3.chosen.owner", lambda: "me")
+    monkeypatch.setattr(
+        "ui.lesson3.chosen.runtime",
+        lambda: SimpleNamespace(checkpoint=lambda owner, run, epoch: later if epoch is None else checkpoint),
+    )
+    view = RunView(id="mine", config=config, status="running", epoch=2, batch=5, batches=63)
+    chosen = Chosen("mine", "my 4", config, Moment(2, 5, 63), own=view)
+    weights = chosen.weights()
+    assert weights is not None
+    assert weights.moment == Moment(2, 7, 63)
+    assert chosen.label == "my 4, sample, 2 epochs and 5 of the 63 batches of the next"
+    assert set(chosen.first_weights() or ()) == {"weight1", "bias1", "weight2", "bias2"}
 
 
 # -- the report's table ------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -23,48 +23,82 @@ from ui.runs import owner, runtime
 MOST_OWN = 20
 
 
+class Moment(NamedTuple):
+    """How far weights have been trained: finished epochs, and finished batches of the epoch under way."""
+
+    epoch: int
+    batch: int = 0
+    batches: int = 0
+
+    def __str__(self) -> str:
+        """ "3 epochs", or "3 epochs and 12 of the 63 batches of the next"."""
+        epochs = "1 epoch" if self.epoch == 1 else f"{self.epoch:,} epochs"
+        return f"{epochs} and {self.batch:,} of the {self.batches:,} batches of the next" if self.batch else epochs
+
+
+class Weights(NamedTuple):
+    """Weights by their names (`weight1`, `bias1`, …), and how far they have been trained."""
+
+    named: dict[str, NDArray[Any]]
+    moment: Moment
+
+
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """A network with weights.
 
     Attributes:
         id: name of a recorded run, or id of one of the visitor's.
-        label: what it is called in a list, with where it comes from.
         short: what it is called in a sentence.
-        epoch: how many epochs its weights have had.
+        moment: how far it has been trained; a run that trains goes on from there.
         own: the visitor's run, if it is one.
         recorded: the recorded run, if it is one.
     """
 
     id: str
-    label: str
     short: str
     config: NetworkConfig
-    epoch: int
+    moment: Moment
     own: RunView | None = None
     recorded: RecordedRun | None = None
 
-    def weights(self, start: bool = False) -> dict[str, NDArray[Any]] | None:
-        """The weights now, or those at the start; None where they are not kept."""
+    @property
+    def label(self) -> str:
+        """What it is called in a list, with where it comes from."""
         if self.recorded is not None:
-            return None if start else dict(self.recorded.weights("last"))
-        checkpoint = runtime().checkpoint(owner(), self.id, 0 if start else None)
-        return None if checkpoint is None else named_weights(checkpoint.arrays["parameters"], self.config.sizes)
+            return f"recorded: {self.short}"
+        return f"{self.short}, {self.config.source}, {self.moment}"
+
+    def weights(self) -> Weights | None:
+        """The weights now, which may be younger than `moment`; None where they are not kept."""
+        if self.recorded is not None:
+            return Weights(dict(self.recorded.weights("last")), self.moment)
+        return self._kept(None)
+
+    def first_weights(self) -> dict[str, NDArray[Any]] | None:
+        """Those before the first update; None where they are not kept, but drawn again from the config."""
+        kept = None if self.recorded is not None else self._kept(0)
+        return kept.named if kept else None
+
+    def _kept(self, epoch: int | None) -> Weights | None:
+        checkpoint = runtime().checkpoint(owner(), self.id, epoch)
+        if checkpoint is None:
+            return None
+        named = named_weights(checkpoint.arrays["parameters"], self.config.sizes)
+        return Weights(named, Moment(checkpoint.epoch, checkpoint.batch, checkpoint.batches))
 
 
 def networks() -> dict[str, Chosen]:
     """Every network that may be chosen: the recorded ones, then the visitor's own, newest first."""
     found: dict[str, Chosen] = {}
     for name, run in recorded().items():
-        found[name] = Chosen(
-            name, f"recorded: {run.title}", run.title, run.config, int(run.epochs["epoch"].iloc[-1]), recorded=run
-        )
+        found[name] = Chosen(name, run.title, run.config, Moment(int(run.epochs["epoch"].iloc[-1])), recorded=run)
     own = [view for view in runtime().runs(owner()) if isinstance(view.config, NetworkConfig) and view.epoch > 0]
     for view in own[:MOST_OWN]:
         assert isinstance(view.config, NetworkConfig)
         short = f"my {view.name or called(view.config)}"
-        label = f"{short}, {view.config.source}, {view.epoch} epochs"
-        found[view.id] = Chosen(view.id, label, short, view.config, view.epoch, own=view)
+        moment = Moment(view.epoch, view.batch, view.batches)
+        found[view.id] = Chosen(view.id, short, view.config, moment, own=view)
     return found
 
 
@@ -93,12 +127,12 @@ def say_if_seen(source: str, *chosen: Chosen) -> None:
 
 def answers(chosen: Chosen, source: str, seed: int) -> NDArray[np.float32] | None:
     """Its ten probabilities for every validation image of a source; None where its weights are not kept."""
-    return _answers(chosen, chosen.id, chosen.epoch, source, seed if source == "sample" else 0)
+    return _answers(chosen, chosen.id, chosen.moment, source, seed if source == "sample" else 0)
 
 
 @st.cache_data(show_spinner=False, max_entries=24)
-def _answers(_chosen: Chosen, run: str, epoch: int, source: str, seed: int) -> NDArray[np.float32] | None:
+def _answers(_chosen: Chosen, run: str, moment: Moment, source: str, seed: int) -> NDArray[np.float32] | None:
     weights = _chosen.weights()
     if weights is None:
         return None
-    return predict_probabilities(weights, digits_of(source).images[split_of(source, seed).validation])
+    return predict_probabilities(weights.named, digits_of(source).images[split_of(source, seed).validation])

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import streamlit as st
 
 from mlcore.data.mnist import available_sources
 from mlcore.experiments.inside import before_and_after
 from mlcore.runtime import LimitReached
-from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import whole_field
 from ui.images import image_grid, show_png
 from ui.lesson3 import scripts
-from ui.lesson3.chosen import Chosen, networks, pick, say_if_seen
+from ui.lesson3.chosen import Chosen, Moment, networks, pick, say_if_seen
 from ui.lesson3.data import digits_of, split_of
+from ui.lesson3.histograms import draw_histograms
 from ui.lesson3.mask import show_mask
 from ui.links import LinkState
 from ui.runs import plain, runtime
-from ui.terms import terms, word
+from ui.terms import terms
 
 IMAGES = 1000
-MOMENTS = ("before training", "after training")
-_SYMLOG_TICKS = [sign * 10**power for power in range(5) for sign in (-1, 1)] + [0]
-PATIENCE = 60
+PATIENCE, BUSY_SECONDS = 0.3, 20.0  # seconds to wait within one run of the page, and until the worker is called busy
+MOST_KEPT = 20  # answers
+_STORE = "lesson3.inside"
 
 
 def draw(state: LinkState) -> None:
@@ -52,21 +52,23 @@ def draw(state: LinkState) -> None:
     number = _image(state, len(validation))
     others = np.delete(validation, number)[: IMAGES - 1]
     rows = np.concatenate([validation[number : number + 1], others])
-    seen = _look(chosen, source, tuple(int(row) for row in rows), state["mask_seed"])
-    if seen is None:
+    asked = _ask(chosen, source, tuple(int(row) for row in rows), state["mask_seed"])
+    if asked is None or not _answered(asked):
         return
-    before, after = seen["before"], seen["after"]
+    before, after = asked.answer.result()["before"], asked.answer.result()["after"]
     kind = "validation images" if source == chosen.config.source else "images of the sample"
     st.markdown(
-        f"**{plain(chosen.short)}**, after {chosen.epoch} epochs. On {len(rows):,} {kind} its loss is "
-        f"{after['loss']:.4f} and it "
-        f"has {100 * after['accuracy']:.1f} % right; before the first update it was {before['loss']:.3f} and "
+        f"**{plain(chosen.short)}**, after {asked.moment}. On {len(rows):,} {kind} its loss is {after['loss']:.4f} and "
+        f"it has {100 * after['accuracy']:.1f} % right; before the first update it was {before['loss']:.3f} and "
         f"{100 * before['accuracy']:.1f} %."
     )
+    if asked.moment != chosen.moment:
+        st.caption(f"It has moved on since, to {chosen.moment}.")
+        _ask_again("Look again")
     say_if_seen(source, chosen)
-    _histograms(state, before, after)
+    draw_histograms(state, before, after)
     _table(before, after, len(rows))
-    _dropped(state, chosen, source, int(rows[0]), after, before)
+    _dropped(state, chosen, source, int(rows[0]), after)
     terms("dead ReLU", "dropout", "backward pass", "vanishing gradient", "logits", key="inside")
     _code(chosen)
 
@@ -79,164 +81,86 @@ def _image(state: LinkState, count: int) -> int:
     return min(number, count - 1)
 
 
-def _look(chosen: Chosen, source: str, rows: tuple[int, ...], mask_seed: int) -> dict[str, Any] | None:
-    """What the hooks saw, asked of a worker once per network, image and mask; or None with a sentence on the page."""
-    cache: dict[Any, Any] = st.session_state.setdefault("lesson3.inside", {})
-    key = (chosen.id, chosen.epoch, source, rows[0], mask_seed)
-    if key in cache:
-        found: dict[str, Any] = cache[key]
-        return found
-    after = chosen.weights()
-    if after is None:
+class Asked(NamedTuple):
+    """A question to the worker, how far the weights it is about have been trained, and when it was put."""
+
+    answer: Future[dict[str, Any]]
+    moment: Moment
+    since: float
+
+
+def _ask(chosen: Chosen, source: str, rows: tuple[int, ...], mask_seed: int) -> Asked | None:
+    """What the hooks see, asked of a worker once per network, image and mask; None, with a sentence, where it cannot.
+
+    Whoever wants the answer asks `_answered` first: the page never waits for it longer than `PATIENCE`.
+    """
+    kept: dict[Any, Asked] = st.session_state.setdefault(_STORE, {})
+    key = (chosen.id, source, rows[0], mask_seed)
+    if key in kept:
+        return kept[key]
+    weights = chosen.weights()
+    if weights is None:
         st.info("The weights of this run are not kept any more, so there is nothing to look into.")
         return None
-    digits = digits_of(source)
-    config = chosen.config
-    index = list(rows)
+    digits, config, index = digits_of(source), chosen.config, list(rows)
     try:
-        with st.spinner("Passing images through the network"):
-            answer = runtime().submit_task(
-                before_and_after,
-                config.sizes,
-                after,
-                chosen.weights(start=True),
-                config.initializer,
-                config.seed,
-                np.array(digits.images[index]),
-                np.array(digits.labels[index]),
-                config.dropout,
-                mask_seed,
-            )
-            found = answer.result(timeout=PATIENCE)
+        answer = runtime().submit_task(
+            before_and_after,
+            config.sizes,
+            weights.named,
+            chosen.first_weights(),
+            config.initializer,
+            config.seed,
+            np.array(digits.images[index]),
+            np.array(digits.labels[index]),
+            config.dropout,
+            mask_seed,
+        )
     except LimitReached as full:
         st.info(str(full), icon=":material/hourglass_top:")
+        _ask_again()
         return None
-    except Exception:  # too late, or whatever ended the worker: the visitor can only ask again
-        st.warning("The worker did not answer. Try again in a moment.", icon=":material/error:")
-        return None
-    if len(cache) > 20:
-        cache.clear()
-    cache[key] = found
-    return found
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    kept[key] = Asked(answer, weights.moment, time.monotonic())
+    return kept[key]
 
 
-def _histograms(state: LinkState, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """One chart a layer, before and after over each other."""
-    what = st.segmented_control(
-        "What the hooks heard",
-        ["values", "gradients"],
-        format_func={"values": "forward: z of each layer", "gradients": "backward: gradient at z"}.__getitem__,
-        key=state.key("histogram"),
-        required=True,
+def _answered(asked: Asked) -> bool:
+    """Whether the answer is there; a sentence stands on the page while it is not, and where it never will be."""
+    try:
+        failed = asked.answer.exception(timeout=PATIENCE) is not None
+    except NotYet:
+        st.fragment(_wait, run_every=1.0)(asked)
+        return False
+    except CancelledError:
+        failed = True
+    if failed:
+        st.warning("The worker did not answer.", icon=":material/error:")
+        _ask_again()
+    return not failed
+
+
+def _wait(asked: Asked) -> None:
+    """Looks every second; the page runs again when the answer is there."""
+    if asked.answer.done():
+        st.rerun()
+    busy = time.monotonic() - asked.since > BUSY_SECONDS
+    st.info(
+        "The worker is busy with other questions. The answer comes when it is this one's turn."
+        if busy
+        else "Passing images through the network. PyTorch starts in its worker first, which takes a few seconds.",
+        icon=":material/hourglass_top:",
     )
-    if what == "values":
-        st.markdown(
-            "z is what a layer adds up before its activation. ReLU turns everything left of the line into 0. The "
-            "output layer's z "
-            f"are the {word('logits')}.",
-            unsafe_allow_html=True,
-        )
-    else:
-        st.markdown(
-            "How strongly the loss of one image pulls at each z, as a power of ten: −2 means 0.01. The more to the "
-            "left, the less a "
-            "unit can still learn. Where ReLU has put out 0, no gradient comes back at all; these are not drawn, but "
-            "counted below."
-        )
-    columns = st.columns(2, gap="medium")
-    rows = []
-    for index, (old, new) in enumerate(zip(before["layers"], after["layers"], strict=True)):
-        table = _bins(old[what], new[what])
-        rows.append(table.assign(layer=old["name"]))
-        with columns[index % 2]:
-            _draw_histogram(
-                table,
-                title=f"{old['name'].capitalize()}, {old['units']} units",
-                x_title="z" if what == "values" else "log10 |gradient|",
-                zero=what == "values" and old["name"] != "output",
-                key=f"inside_{what}_{index}",
-            )
-    table_twin(pd.concat(rows, ignore_index=True), key="inside_histograms", file_name=f"{what}.csv")
 
 
-def _bins(old: Mapping[str, Any], new: Mapping[str, Any]) -> pd.DataFrame:
-    """Both histograms in long form, as the share of all values in each bin."""
-    parts = []
-    for moment, histogram in zip(MOMENTS, (old, new), strict=True):
-        edges, counts = np.array(histogram["edges"]), np.array(histogram["counts"])
-        if not len(counts):
-            continue
-        parts.append(
-            pd.DataFrame(
-                {
-                    "moment": moment,
-                    "from": edges[:-1],
-                    "to": edges[1:],
-                    "share": counts / counts.sum(),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _draw_histogram(table: pd.DataFrame, *, title: str, x_title: str, zero: bool, key: str) -> None:
-    if table.empty:
-        st.caption(f"{title}: no gradient came back at all.")
-        return
-    data = {
-        "bins": pa.Table.from_pandas(table, preserve_index=False),
-        "zero": pa.table({"at": pa.array([0.0] if zero else [], pa.float64())}),
-    }
-    filled: Any = {**_histogram_spec(title, x_title), "datasets": data}
-    st.vega_lite_chart(filled, key=key, alt=f"{title}: histogram of {x_title} before and after training")
-
-
-@lru_cache(maxsize=64)
-def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
-    """Steps without filling before training, filled after: told apart without colour."""
-    import altair as alt
-
-    base = alt.Chart(alt.NamedData("bins"))
-    # z grows a hundredfold in training: the middle of a symlog axis is linear, its ends are logarithmic.
-    if x_title == "z":
-        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format="~g")
-    else:
-        scale, axis = alt.Scale(zero=False, nice=False), alt.Axis(tickCount=6)
-    x = alt.X(field="from", type="quantitative", title=x_title, scale=scale, axis=axis)
-    y = alt.Y(field="share", type="quantitative", title="share in each bin").axis(format="~%")
-    colour = alt.Color(
-        field="moment",
-        type="nominal",
-        scale=alt.Scale(domain=list(reversed(MOMENTS))),
-        legend=alt.Legend(title=None, orient="top"),
-    )
-    tooltip = [
-        alt.Tooltip(field="moment", type="nominal", title="when"),
-        alt.Tooltip(field="from", type="quantitative", format=".3g"),
-        alt.Tooltip(field="to", type="quantitative", format=".3g"),
-        alt.Tooltip(field="share", type="quantitative", format=".2%"),
-    ]
-    chart = alt.layer(
-        base.transform_filter(f"datum.moment == '{MOMENTS[1]}'")
-        .mark_rect(opacity=0.55)
-        .encode(
-            x=x,
-            x2=alt.X2(field="to"),
-            y=y,
-            y2=alt.Y2(datum=0),
-            color=colour,
-            tooltip=tooltip,
-        ),
-        base.transform_filter(f"datum.moment == '{MOMENTS[0]}'")
-        .mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[4, 2])
-        .encode(x=x, y=y, color=colour, tooltip=tooltip),
-        alt.Chart(alt.NamedData("zero"))
-        .mark_rule(color="#888888", strokeDash=[3, 3], aria=False)
-        .encode(x=alt.X(field="at", type="quantitative")),
-    ).properties(title=alt.Title(title, anchor="start", fontSize=15, offset=6), height=280, width="container")
-    built: dict[str, Any] = chart.to_dict(validate=True)
-    built.pop("datasets", None)
-    return built
+def _ask_again(label: str = "Ask again") -> None:
+    """A button that forgets the answers so far."""
+    if st.button(label, key="lesson3.inside.again"):
+        kept: dict[Any, Asked] = st.session_state.get(_STORE, {})
+        for key in [key for key, asked in kept.items() if asked.answer.done()]:
+            del kept[key]
+        st.rerun()
 
 
 def _table(before: Mapping[str, Any], after: Mapping[str, Any], images: int) -> None:
@@ -272,9 +196,7 @@ def _table(before: Mapping[str, Any], after: Mapping[str, Any], images: int) -> 
     )
 
 
-def _dropped(
-    state: LinkState, chosen: Chosen, source: str, row: int, after: Mapping[str, Any], before: Mapping[str, Any]
-) -> None:
+def _dropped(state: LinkState, chosen: Chosen, source: str, row: int, after: Mapping[str, Any]) -> None:
     """Dropout's mask for one image."""
     st.subheader("Dropout's mask for one image", anchor=False)
     if not after["mask"]:
