@@ -229,8 +229,8 @@ class Dispatcher:
         run, result = landed.flight.run, landed.result
         with self.lock:
             run.in_flight = False
-            if landed.flight.generation != run.generation:
-                # Rewound or deleted while it was trained.
+            if landed.flight.generation != run.generation or run.overshot(result):
+                # Rewound or deleted while it was trained, or to be cut again so that it ends with the epoch.
                 discard(list(result.checkpoints.values()))
             elif result.lost:
                 run.latest, run.known = None, True

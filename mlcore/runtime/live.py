@@ -90,7 +90,7 @@ class LiveRun:
             self.set("finished")
         elif not self.active:
             self.strikes = 0
-            self.set("running" if self.record.batch or self.record.epoch > self.record.start_epoch else "waiting")
+            self.set("running" if self.record.batch or self.record.epoch else "waiting")
 
     def set(self, status: Any, reason: Any = "", error: str = "") -> None:
         """Change the status; the dispatcher saves it."""
@@ -108,6 +108,10 @@ class LiveRun:
         self.looked_at = time.monotonic()
         if self.record.status == "interrupted" or (self.record.status == "paused" and self.record.reason == IDLE):
             self.go()
+
+    def overshot(self, result: SliceResult) -> bool:
+        """Whether a slice, cut before somebody asked for one epoch more, went past that epoch's end."""
+        return 0 < self.stop_at and (self.stop_at, 0) < (result.epoch, result.batch)
 
     def take(self, result: SliceResult) -> None:
         """Go on from where a slice got."""
@@ -157,14 +161,11 @@ class LiveRun:
         record = self.record
         self.generation += 1
         self.stop_at = 0
-        self.pace = self.pace or 0.0
         discard([self.latest, *self.unsaved.weights.values()])
         self.latest, self.known = None, True
-        self.results = [item for item in self.results if item.epoch <= record.start_epoch]
-        record.epoch, record.batch, record.seconds, record.halted = record.start_epoch, 0, 0.0, ""
-        best = max(self.results, key=held_out_accuracy, default=None)
-        record.best_accuracy = held_out_accuracy(best) if best else 0.0
-        record.best_epoch = best.epoch if best else 0
+        self.results = []
+        record.epoch, record.batch, record.seconds, record.halted = 0, 0, 0.0, ""
+        record.best_epoch, record.best_accuracy = 0, 0.0
         self.unsaved = Unsaved(rewind=True)
         self.set("paused")
 

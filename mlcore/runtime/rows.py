@@ -27,7 +27,6 @@ def row_of(record: RunRecord) -> dict[str, Any]:
         "reason": record.reason,
         "error": record.error,
         "halted": record.halted,
-        "start_epoch": record.start_epoch,
         "epoch": record.epoch,
         "batch": record.batch,
         "batches": record.batches,

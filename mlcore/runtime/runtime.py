@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from mlcore.experiments.configs import Config, read_config
-from mlcore.records import Checkpoint, EpochResult
 from mlcore.runtime.admission import Admission, one_line, prediction_of
 from mlcore.runtime.dispatcher import Dispatcher
 from mlcore.runtime.engines import Damaged
@@ -28,7 +27,6 @@ from mlcore.runtime.repair import set_aside
 from mlcore.runtime.settings import Settings, read_settings
 from mlcore.runtime.slices import TRAINERS, warm
 from mlcore.runtime.store import Store
-from mlcore.runtime.tables import LATEST, START
 from mlcore.runtime.tokens import new_run_id, owner_key
 from mlcore.runtime.views import IDLE, OVER, RunRecord
 
@@ -119,16 +117,7 @@ class Runtime(Reader):
 
     # Beginning runs
 
-    def submit(
-        self,
-        owner: str,
-        config: Config,
-        *,
-        name: str = "",
-        prediction: Any = None,
-        group: str = "",
-        start_from: tuple[str, int | None] | None = None,
-    ) -> str:
+    def submit(self, owner: str, config: Config, *, name: str = "", prediction: Any = None, group: str = "") -> str:
         """Queue a run; it trains as soon as it is its turn.
 
         Args:
@@ -137,45 +126,16 @@ class Runtime(Reader):
             name: what to call it; a named run is never deleted to make room.
             prediction: what the visitor expects of it: anything JSON can hold.
             group: a name that runs which belong together share.
-            start_from: go on from another of the visitor's runs: its id and the epoch whose weights to take (None for
-                the newest). Its figures up to there are taken along; the networks must have the same shape.
 
         Returns:
             The new run's id.
 
         Raises:
             LimitReached: a limit of this app stands in the way.
-            UnknownRun: `start_from` is not a run of this visitor.
-            ValueError: name, group or prediction is too long, or `start_from` does not fit.
+            ValueError: name, group or prediction is too long.
             StoreUnavailable: it cannot be kept at the moment.
         """
-        key = owner_key(owner)
-        self._admission.check(config, self._active_count())
-        record = RunRecord(
-            id=new_run_id(),
-            owner=key,
-            config=config,
-            name=one_line("name", name),
-            group=one_line("group", group or ""),
-            prediction=prediction_of(prediction),
-        )
-        results: list[EpochResult] = []
-        weights: dict[int, bytes] = {}
-        if start_from is not None:
-            self._take_along(key, record, start_from, results, weights)
-        self._admission.make_room(key)
-        self.store.insert(record, results, weights)
-        run = LiveRun(record, results, known=bool(weights))
-        try:
-            with self._dispatcher.lock:
-                self._admission.check_active(self._active_count())
-                self._dispatcher.live[record.id] = run
-        except LimitReached:
-            # Others came in between: a run that was refused leaves no trace.
-            self.store.delete([record.id])
-            raise
-        self._dispatcher.wake()
-        return record.id
+        return self._begin(owner_key(owner), config, name=name, prediction=prediction, group=group)
 
     def fork(
         self, owner: str, run_id: str, changes: Mapping[str, Any], *, name: str = "", prediction: Any = None
@@ -192,41 +152,33 @@ class Runtime(Reader):
             pydantic.ValidationError: the changed config is not valid.
             UnknownRun, LimitReached, StoreUnavailable: as in `submit`.
         """
-        record = self._record(owner, run_id)
-        config = read_config({**record.config.model_dump(mode="json"), **changes})
-        new = self.submit(owner, config, name=name, prediction=prediction, group=record.group)
-        with self._dispatcher.lock:
-            run = self._dispatcher.live.get(new)
-            if run is not None:
-                run.record.parent = record.id
-                run.unsaved.record = True
-        return new
+        source = self._record(owner, run_id)
+        config = read_config({**source.config.model_dump(mode="json"), **changes})
+        return self._begin(source.owner, config, name=name, prediction=prediction, group=source.group, parent=source.id)
 
-    def _take_along(
-        self,
-        key: str,
-        record: RunRecord,
-        start_from: tuple[str, int | None],
-        results: list[EpochResult],
-        weights: dict[int, bytes],
-    ) -> None:
-        source_id, epoch = start_from
-        source = self._owned(key, source_id)
-        data = self._weights(source.id, epoch)
-        if data is None:
-            raise ValueError("The weights of that epoch are not kept: choose another epoch, or the newest.")
-        if source.config.kind != record.config.kind or source.config.sizes != record.config.sizes:
-            raise ValueError("A run can go on only from a network of the same layers.")
-        checkpoint = Checkpoint.from_bytes(data)
-        if checkpoint.epoch >= record.config.epochs:
-            raise ValueError(
-                f"Those weights have had {checkpoint.epoch} epochs already: ask for more epochs than that."
-            )
-        results += [item for item in self._results(source.id) if item.epoch <= checkpoint.epoch]
-        weights |= {START: data, LATEST: data}
-        record.parent, record.data_hash = source.id, source.data_hash
-        record.start_epoch = record.epoch = checkpoint.epoch
-        record.batch, record.batches = checkpoint.batch, checkpoint.batches
+    def _begin(self, key: str, config: Config, *, name: str, prediction: Any, group: str, parent: str = "") -> str:
+        record = RunRecord(
+            id=new_run_id(),
+            owner=key,
+            config=config,
+            name=one_line("name", name),
+            group=one_line("group", group),
+            prediction=prediction_of(prediction),
+            parent=parent,
+        )
+        self._admission.check(config, self._active_count())
+        self._admission.make_room(key)
+        self.store.insert(record)
+        try:
+            with self._dispatcher.lock:
+                self._admission.check_active(self._active_count())
+                self._dispatcher.live[record.id] = LiveRun(record)
+        except LimitReached:
+            # Others came in between: a run that was refused leaves no trace.
+            self.store.delete([record.id])
+            raise
+        self._dispatcher.wake()
+        return record.id
 
     # Steering
 
@@ -241,28 +193,25 @@ class Runtime(Reader):
             LimitReached: too many runs are under way.
         """
 
-        def change(run: LiveRun) -> None:
-            if not run.active and not run.done:
-                self._admission.check_active(self._active_count())
-            run.stop_at = 0
-            run.go()
-
-        self._steer(owner, run_id, change)
+        self._steer(owner, run_id, lambda run: self._go(run, 0))
 
     def stop(self, owner: str, run_id: str) -> None:
         """End a run where it is; its figures and weights stay."""
         self._steer(owner, run_id, lambda run: None if run.done else run.hold("stopped"))
 
     def step_epoch(self, owner: str, run_id: str) -> None:
-        """Train to the end of the epoch under way (or of the next, between two), then pause."""
+        """Train to the end of the epoch under way (or of the next, between two), then pause.
 
-        def change(run: LiveRun) -> None:
-            if not run.active and not run.done:
-                self._admission.check_active(self._active_count())
-            run.stop_at = run.record.epoch + 1
-            run.go()
+        Raises:
+            LimitReached: too many runs are under way.
+        """
+        self._steer(owner, run_id, lambda run: self._go(run, run.record.epoch + 1))
 
-        self._steer(owner, run_id, change)
+    def _go(self, run: LiveRun, stop_at: int) -> None:
+        if not run.active and not run.done:
+            self._admission.check_active(self._active_count())
+        run.stop_at = stop_at
+        run.go()
 
     def rewind(self, owner: str, run_id: str) -> None:
         """Take a run back to its first weights and pause it there; its figures go."""

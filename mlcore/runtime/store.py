@@ -10,41 +10,32 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from mlcore.records import EpochResult, epoch_from_dict
-from mlcore.runtime.engines import Locked, open_engine, trouble
+from mlcore.runtime.database import TRIES, Database
 from mlcore.runtime.problems import StoreUnavailable
 from mlcore.runtime.rows import put_checkpoints, put_epochs, record_of, row_of
 from mlcore.runtime.tables import LATEST, START, checkpoints, epochs, runs, servers
 from mlcore.runtime.views import ACTIVE, OVER, STORAGE, RunRecord
 
-T = TypeVar("T")
-
-# A write that finds the database locked waits a second each time (see engines.BUSY_TIMEOUT) before it gives up.
-TRIES = 3
 # A server that has not been heard of for so many seconds is taken for dead.
 HEARTBEAT_LIMIT = 30.0
 # Runs that were left lying, paused and without a name, may make room after a day.
 ABANDONED_AFTER = 86_400.0
-# How every SQLite file begins.
-SQLITE_HEADER = b"SQLite format 3\0"
+# What never changes after a run was made, or only by its owner's wish (`rename`).
+FIXED = ("id", "owner", "name", "created")
 
 # Servers of this very process, by id: told from an earlier process that had the same number.
 _here: set[str] = set()
 
 
-class Store:
+class Store(Database):
     """The run database.
 
     Attributes:
@@ -57,104 +48,43 @@ class Store:
         Raises:
             StoreUnavailable: see `open_engine`.
         """
-        self.url = url
+        super().__init__(url)
         self.server = secrets.token_hex(16)
-        self._engine: Engine = open_engine(url)
-        self._writing = threading.Lock()
         self.beat()
         _here.add(self.server)
         self.interrupt_orphans()
-
-    # Transactions
-
-    def _write(self, work: Callable[[Connection], T], tries: int = TRIES) -> T:
-        """Run this in one transaction; all of it is kept or nothing."""
-        with self._writing:
-            for attempt in range(tries):
-                try:
-                    with self._engine.connect().execution_options(write=True) as connection, connection.begin():
-                        return work(connection)
-                except SQLAlchemyError as error:
-                    problem = trouble(error)
-                    if not isinstance(problem, Locked) or attempt == tries - 1:
-                        raise problem from error
-        raise AssertionError("not reached: the last try returns or raises")
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._engine.connect() as connection:
-                return work(connection)
-        except SQLAlchemyError as error:
-            raise trouble(error) from error
 
     def close(self) -> None:
         """Sign off: what was under way here counts as interrupted."""
         _here.discard(self.server)
         with suppress(StoreUnavailable):
-            self._write(lambda c: c.execute(servers.delete().where(servers.c.id == self.server)), tries=1)
+            with self._writing(tries=1) as connection:
+                connection.execute(servers.delete().where(servers.c.id == self.server))
             self.interrupt_orphans()
         self._engine.dispose()
 
-    # Repair
-
-    @property
-    def path(self) -> Path | None:
-        """The SQLite file, where it is one."""
-        found = sa.make_url(self.url)
-        is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
-        return Path(str(found.database)) if is_file else None
-
-    def lost(self) -> bool:
-        """Whether the file was taken away or overwritten: SQLite may go on for long before it notices."""
-        if self.path is None:
-            return False
-        try:
-            with self.path.open("rb") as file:
-                return file.read(len(SQLITE_HEADER)) != SQLITE_HEADER
-        except FileNotFoundError:
-            return True
-        except OSError:
-            return False
-
     def repair(self) -> str:
-        """Set a damaged file aside and go on with a new one that has what could be read; a sentence about it.
-
-        Raises:
-            StoreUnavailable: it is no SQLite file, or there is no room for a new one.
-        """
-        from mlcore.runtime.repair import set_aside
-
-        path = self.path
-        if path is None:
-            raise StoreUnavailable("The run database is damaged; its server has to be repaired.")
-        with self._writing:
-            self._engine.dispose()
-            gone = not path.exists()
-            sentence = set_aside(path)[1]
-            self._engine = open_engine(self.url)
+        """As `Database.repair`; the new file knows this server."""
+        sentence = super().repair()
         self.beat()
-        return "The run database had gone; a new one was begun with the runs in memory." if gone else sentence
+        return sentence
 
     # Servers
 
     def beat(self) -> None:
         """Say that this server is alive."""
         row = {"host": socket.gethostname()[:255], "pid": os.getpid(), "heartbeat": time.time()}
-
-        def work(connection: Connection) -> None:
+        with self._writing() as connection:
             if not connection.execute(servers.update().where(servers.c.id == self.server).values(row)).rowcount:
                 connection.execute(servers.insert().values(id=self.server, **row))
 
-        self._write(work)
-
     def servers(self) -> set[str]:
         """The names of the servers that are alive."""
-        return {row.id for row in self._read(lambda c: c.execute(sa.select(servers)).all()) if _alive(row)}
+        return {row.id for row in self._rows(sa.select(servers)) if _alive(row)}
 
     def interrupt_orphans(self) -> int:
         """Mark what dead servers left under way as interrupted; how many runs that were."""
-
-        def work(connection: Connection) -> int:
+        with self._writing() as connection:
             rows = connection.execute(sa.select(servers)).all()
             dead = [row.id for row in rows if not _alive(row)]
             if dead:
@@ -166,26 +96,22 @@ class Store:
                 .where(under_way, runs.c.server.not_in(alive))
                 .values(status="interrupted", reason="", error="", server="")
             )
-            return int(found.rowcount)
-
-        return self._write(work)
+        return int(found.rowcount)
 
     def claim(self, run_id: str) -> bool:
         """Make a run this server's; another that still trains it finds out when it next saves. False: no such run."""
-        statement = runs.update().where(runs.c.id == run_id).values(server=self.server)
-        return bool(self._write(lambda c: c.execute(statement)).rowcount)
+        with self._writing() as connection:
+            found = connection.execute(runs.update().where(runs.c.id == run_id).values(server=self.server))
+        return bool(found.rowcount)
 
     def elsewhere(self, run_id: str) -> bool:
         """Whether another server that is alive trains this run."""
-
-        def work(connection: Connection) -> bool:
-            owner = connection.execute(sa.select(runs.c.server, runs.c.status).where(runs.c.id == run_id)).first()
-            if owner is None or owner.server in ("", self.server) or owner.status not in ACTIVE:
-                return False
-            row = connection.execute(sa.select(servers).where(servers.c.id == owner.server)).first()
-            return row is not None and _alive(row)
-
-        return self._read(work)
+        found = self._rows(
+            sa.select(servers)
+            .join(runs, runs.c.server == servers.c.id)
+            .where(runs.c.id == run_id, runs.c.status.in_(ACTIVE), servers.c.id != self.server)
+        )
+        return any(_alive(row) for row in found)
 
     # Writing runs
 
@@ -196,13 +122,10 @@ class Store:
         weights: Mapping[int, bytes] | None = None,
     ) -> None:
         """Keep a new run, with what it begins with."""
-
-        def work(connection: Connection) -> None:
+        with self._writing() as connection:
             connection.execute(runs.insert().values(server=self.server, **row_of(record)))
             put_epochs(connection, record.id, [item.to_dict() for item in results])
             put_checkpoints(connection, record.id, weights or {})
-
-        self._write(work)
 
     def save(
         self,
@@ -218,67 +141,46 @@ class Store:
             results: `EpochResult.to_dict()` of the epochs that ended since.
             weights: label -> `Checkpoint.to_bytes()`; see `tables.LATEST`.
         """
-        row = {name: value for name, value in row_of(record).items() if name not in ("id", "owner", "name", "created")}
-
-        def work(connection: Connection) -> bool:
-            mine = (runs.c.id == record.id) & (runs.c.server == self.server)
-            if not connection.execute(runs.update().where(mine).values(row)).rowcount:
+        mine = (runs.c.id == record.id) & (runs.c.server == self.server)
+        with self._writing(tries) as connection:
+            if not connection.execute(runs.update().where(mine).values(_changing(record))).rowcount:
                 return False
             put_epochs(connection, record.id, results)
             put_checkpoints(connection, record.id, weights or {})
-            return True
-
-        return self._write(work, tries)
+        return True
 
     def rewind(self, record: RunRecord) -> None:
-        """Take a run back to where it began: figures and weights of later epochs go."""
-        row = {name: value for name, value in row_of(record).items() if name not in ("id", "owner", "name", "created")}
-
-        def work(connection: Connection) -> None:
-            connection.execute(runs.update().where(runs.c.id == record.id).values(row))
-            later = (epochs.c.run_id == record.id) & (epochs.c.epoch > record.start_epoch)
-            connection.execute(epochs.delete().where(later))
-            kept = (checkpoints.c.run_id == record.id) & (checkpoints.c.epoch != START)
-            connection.execute(checkpoints.delete().where(kept))
-
-        self._write(work)
+        """Take a run back to its start: its figures, and all weights but the first, go."""
+        later = (checkpoints.c.run_id == record.id) & (checkpoints.c.epoch != START)
+        with self._writing() as connection:
+            connection.execute(runs.update().where(runs.c.id == record.id).values(_changing(record)))
+            connection.execute(epochs.delete().where(epochs.c.run_id == record.id))
+            connection.execute(checkpoints.delete().where(later))
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run a name; one with a name is never deleted to make room."""
-        self._write(lambda c: c.execute(runs.update().where(runs.c.id == run_id).values(name=name)))
+        with self._writing() as connection:
+            connection.execute(runs.update().where(runs.c.id == run_id).values(name=name))
 
     def delete(self, run_ids: Iterable[str]) -> None:
         """Delete runs with all that belongs to them."""
         ids = list(run_ids)
-
-        def work(connection: Connection) -> None:
+        with self._writing() as connection:
             # Named one by one: a SQLite file opened without foreign keys would leave orphans.
             for table, column in ((epochs, epochs.c.run_id), (checkpoints, checkpoints.c.run_id), (runs, runs.c.id)):
                 connection.execute(table.delete().where(column.in_(ids)))
-
-        self._write(work)
         self._give_back_room()
-
-    def _give_back_room(self) -> None:
-        if self._engine.dialect.name != "sqlite":
-            return
-        with suppress(SQLAlchemyError, sqlite3.Error), self._writing, self._engine.connect() as connection:
-            # It frees a page a step, and of the driver's methods only this one takes more than the first step.
-            driver: Any = connection.connection.driver_connection
-            driver.executescript("PRAGMA incremental_vacuum")
 
     # Reading runs
 
     def get(self, run_id: str) -> RunRecord | None:
         """The run with this id."""
-        row = self._read(lambda c: c.execute(sa.select(runs).where(runs.c.id == run_id)).first())
-        return record_of(row) if row is not None else None
+        return next((record_of(row) for row in self._rows(sa.select(runs).where(runs.c.id == run_id))), None)
 
     def of_owner(self, owner: str) -> list[RunRecord]:
         """All runs of an owner (by its key), newest first."""
         statement = sa.select(runs).where(runs.c.owner == owner).order_by(runs.c.created.desc(), runs.c.id)
-        found = [record_of(row) for row in self._read(lambda c: c.execute(statement).all())]
-        return [record for record in found if record is not None]
+        return [record for row in self._rows(statement) if (record := record_of(row)) is not None]
 
     def epochs(self, run_id: str, since: int = 0) -> list[EpochResult]:
         """The figures of a run's epochs after `since`, in order."""
@@ -287,7 +189,7 @@ class Store:
             .where(epochs.c.run_id == run_id, epochs.c.epoch > since)
             .order_by(epochs.c.epoch)
         )
-        return [epoch_from_dict(json.loads(row)) for row in self._read(lambda c: c.execute(statement).scalars().all())]
+        return [epoch_from_dict(json.loads(row.figures)) for row in self._rows(statement)]
 
     def last_epochs(self, owner: str) -> dict[str, EpochResult]:
         """The newest epoch's figures of each of an owner's runs: run id -> figures."""
@@ -296,19 +198,18 @@ class Store:
             .join(runs, (runs.c.id == epochs.c.run_id) & (runs.c.epoch == epochs.c.epoch))
             .where(runs.c.owner == owner)
         )
-        rows = self._read(lambda c: c.execute(statement).all())
-        return {row.run_id: epoch_from_dict(json.loads(row.figures)) for row in rows}
+        return {row.run_id: epoch_from_dict(json.loads(row.figures)) for row in self._rows(statement)}
 
     def checkpoint(self, run_id: str, label: int) -> bytes | None:
         """The weights kept under a label: an epoch, `tables.START` or `tables.LATEST`."""
         statement = sa.select(checkpoints.c.data).where(checkpoints.c.run_id == run_id, checkpoints.c.epoch == label)
-        found = self._read(lambda c: c.execute(statement).scalar())
+        found = self._value(statement)
         return None if found is None else bytes(found)
 
     def labels(self, run_id: str) -> list[int]:
         """The epochs whose weights are kept, in order; 0 is the start."""
         statement = sa.select(checkpoints.c.epoch).where(checkpoints.c.run_id == run_id, checkpoints.c.epoch > LATEST)
-        return sorted(self._read(lambda c: c.execute(statement).scalars().all()))
+        return sorted(row.epoch for row in self._rows(statement))
 
     # Room
 
@@ -317,12 +218,11 @@ class Store:
         statement = sa.select(sa.func.count()).select_from(runs)
         if owner is not None:
             statement = statement.where(runs.c.owner == owner)
-        return int(self._read(lambda c: c.execute(statement).scalar()) or 0)
+        return int(self._value(statement))
 
     def used_bytes(self) -> int:
         """How much room the weights take."""
-        statement = sa.select(sa.func.coalesce(sa.func.sum(checkpoints.c.size), 0))
-        return int(self._read(lambda c: c.execute(statement).scalar()) or 0)
+        return int(self._value(sa.select(sa.func.coalesce(sa.func.sum(checkpoints.c.size), 0))))
 
     def expendable(self, owner: str | None = None, limit: int = 50) -> list[str]:
         """Runs that may make room, the ones to go first in front: over, or left lying for a day, and without a name."""
@@ -333,7 +233,12 @@ class Store:
             statement = statement.where(runs.c.owner == owner)
         # Finished ones first: they cannot be missed while they train.
         order = statement.order_by(sa.case((over, 0), else_=1), runs.c.updated, runs.c.id).limit(limit)
-        return list(self._read(lambda c: c.execute(order).scalars().all()))
+        return [row.id for row in self._rows(order)]
+
+
+def _changing(record: RunRecord) -> dict[str, Any]:
+    """The columns of a run that training changes."""
+    return {name: value for name, value in row_of(record).items() if name not in FIXED}
 
 
 def _alive(row: Any) -> bool:

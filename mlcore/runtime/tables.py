@@ -31,7 +31,6 @@ runs = Table(
     Column("reason", String(16), nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
     Column("halted", Text, nullable=False, default=""),
-    Column("start_epoch", Integer, nullable=False, default=0),
     Column("epoch", Integer, nullable=False, default=0),
     Column("batch", Integer, nullable=False, default=0),
     Column("batches", Integer, nullable=False, default=0),

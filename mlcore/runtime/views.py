@@ -38,7 +38,6 @@ class RunRecord:
     reason: Reason = ""
     error: str = ""
     halted: str = ""
-    start_epoch: int = 0
     epoch: int = 0
     batch: int = 0
     batches: int = 0

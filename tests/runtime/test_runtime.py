@@ -152,28 +152,6 @@ def test_a_fork_changes_one_thing(shared, me):
         shared.fork(me, run_id, {"learning_rate": -1})
 
 
-def test_a_run_can_go_on_from_anothers_weights(shared, me):
-    run_id = shared.submit(me, config(seed=8))
-    wait_until(finished(shared, me, run_id))
-    longer = shared.submit(me, config(seed=8, epochs=9), start_from=(run_id, None))
-    wait_until(finished(shared, me, longer))
-    assert shared.epochs(me, longer) == undisturbed(config(seed=8, epochs=9))
-    shared.rewind(me, longer)
-    assert shared.run(me, longer).epoch == 6
-    assert [item.epoch for item in shared.epochs(me, longer)] == [1, 2, 3, 4, 5, 6]
-    shared.resume(me, longer)
-    wait_until(finished(shared, me, longer))
-    assert shared.epochs(me, longer) == undisturbed(config(seed=8, epochs=9))
-    for wrong, sentence in (
-        ({"epochs": 6}, "ask for more epochs"),
-        ({"hidden": (5,)}, "same layers"),
-    ):
-        with pytest.raises(ValueError, match=sentence):
-            shared.submit(me, config(**{"seed": 8, "epochs": 9, **wrong}), start_from=(run_id, None))
-    with pytest.raises(ValueError, match="not kept"):
-        shared.submit(me, config(epochs=9), start_from=(run_id, 5000))
-
-
 def test_nobody_touches_anothers_run(shared, me):
     run_id = shared.submit(me, config(epochs=LONG))
     for stranger in (new_token(), "", "x" * 22, "' OR 1=1 --", None, me[:-1], me + "\n"):
@@ -189,8 +167,6 @@ def test_nobody_touches_anothers_run(shared, me):
             shared.rename(stranger, run_id, "mine")
         with pytest.raises(UnknownRun):
             shared.fork(stranger, run_id, {})
-        with pytest.raises(UnknownRun):
-            shared.submit(stranger, config(epochs=LONG), start_from=(run_id, None))
     for wrong in ("", "0" * 16, "../../lab.db", "%", None, 7, run_id.upper(), run_id + " "):
         if wrong != run_id:
             assert shared.run(me, wrong) is None

@@ -20,6 +20,7 @@ from mlcore.experiments.configs import NetworkConfig, ScratchConfig
 from mlcore.records import Checkpoint, ScratchEpoch
 from mlcore.runtime import migrations
 from mlcore.runtime.problems import StoreUnavailable
+from mlcore.runtime.rows import put_checkpoints, put_epochs, row_of
 from mlcore.runtime.store import ABANDONED_AFTER, Store
 from mlcore.runtime.tables import LATEST, START, metadata
 from mlcore.runtime.tokens import new_run_id
@@ -208,17 +209,42 @@ def test_an_older_database_is_brought_up_to_date(database_url, tmp_path, monkeyp
     Store(database_url).close()
     place = tmp_path / "migrations"
     shutil.copytree(migrations.__path__[0], place)
-    (place / "versions" / "0002_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0002', '0001'\n"
+    (place / "versions" / "0003_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0003', '0002'\n"
         "def upgrade():\n    op.add_column('runs', sa.Column('more', sa.Text, server_default='new'))\n"
     )
     monkeypatch.setattr(migrations, "__file__", str(place / "__init__.py"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "HEAD", "0003")
     later = Store(database_url)
     with later._engine.connect() as connection:
         assert "more" in {column["name"] for column in sa.inspect(connection).get_columns("runs")}
-        assert MigrationContext.configure(connection).get_current_revision() == "0002"
+        assert MigrationContext.configure(connection).get_current_revision() == "0003"
     later.close()
+
+
+def test_runs_of_the_first_version_are_kept(database_url):
+    """A database that the first version of the app made, with a run in it."""
+    engine = sa.create_engine(database_url)
+    settings = Config()
+    settings.set_main_option("script_location", migrations.__path__[0])
+    run = record(status="finished", epoch=2, name="from before")
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        old = sa.Table("runs", sa.MetaData(), autoload_with=connection)
+        connection.execute(old.insert().values(**row_of(run), server="", start_epoch=0))
+        put_epochs(connection, run.id, [epoch(1).to_dict(), epoch(2).to_dict()])
+        put_checkpoints(connection, run.id, {START: weights(0), LATEST: weights(2)})
+    engine.dispose()
+    store = Store(database_url)
+    assert store.get(run.id) == run
+    assert store.epochs(run.id) == [epoch(1), epoch(2)]
+    assert store.checkpoint(run.id, LATEST) == weights(2)
+    with store._engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == migrations.HEAD
+    store.close()
 
 
 def test_the_newest_migration_is_the_one_the_code_expects():
