@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -146,3 +146,25 @@ class Checkpoint:
             return cls(arrays=load_tensors(data), **rest)
         except (SafetensorError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
             raise ValueError("this file is not a whole checkpoint: it may be cut short or damaged") from error
+
+
+class TrainingSettings(Protocol):
+    """What every trainer reads of a config; each adds what it alone needs."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def initializer(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def is_over(config: TrainingSettings, checkpoint: Checkpoint) -> bool:
+    """Whether there is nothing left to train: all epochs are done, or training has halted."""
+    return checkpoint.epoch >= config.epochs or bool(checkpoint.halted)

@@ -9,8 +9,8 @@ from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.diagnosis import Diagnosis, diagnose
 from mlcore.experiments.reports import practised_config
-from mlcore.records import Checkpoint, ScratchEpoch
-from mlcore.scratch.trainer import advance, is_over
+from mlcore.records import Checkpoint, ScratchEpoch, is_over
+from mlcore.scratch.trainer import advance
 from ui.lesson2.state import FAILURES, failure_settings
 
 

@@ -16,8 +16,8 @@ from mlcore.experiments.configs import NetworkConfig
 from mlcore.networks.evaluation import evaluate
 from mlcore.networks.model import INITIALIZERS, build, initial_parameters, load_parameters
 from mlcore.networks.step import MEAN, STANDARD_DEVIATION, DropoutMasks, Step, normalise
-from mlcore.networks.trainer import advance, is_over, train
-from mlcore.records import Checkpoint, NetworkEpoch
+from mlcore.networks.trainer import advance, train
+from mlcore.records import Checkpoint, NetworkEpoch, is_over
 
 SIZES = (784, 64, 128, 64, 10)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mlcore import scratch
 from mlcore.data import Digits, open_source, split_fraction
 from mlcore.experiments.configs import ScratchConfig
-from mlcore.records import Checkpoint, ScratchEpoch
+from mlcore.records import Checkpoint, ScratchEpoch, is_over
 from mlcore.scratch import trainer
 from mlcore.scratch.evaluation import evaluate
 from mlcore.scratch.network import Network, as_floats, backward, forward, losses
@@ -40,7 +40,7 @@ def _in_slices(
 ) -> tuple[Checkpoint, list[ScratchEpoch], int]:
     """Train in slices of these lengths over and over, with a trip through bytes between any two."""
     checkpoint, results, slices = trainer.start(config), [], 0
-    while not trainer.is_over(config, checkpoint):
+    while not is_over(config, checkpoint):
         checkpoint, more = trainer.advance(config, checkpoint, digits, seconds[slices % len(seconds)])
         checkpoint = Checkpoint.from_bytes(checkpoint.to_bytes())
         results += more

@@ -26,7 +26,7 @@ from mlcore.data.mnist import Digits, open_source
 from mlcore.data.splits import split_network
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.recorded import RECORDED_NETWORKS
-from mlcore.records import Checkpoint, EpochResult, NetworkEpoch, epoch_from_dict
+from mlcore.records import Checkpoint, EpochResult, NetworkEpoch, epoch_from_dict, is_over
 
 PACKAGES = ("torch", "numpy")
 SLICE_SECONDS = 30.0
@@ -50,7 +50,7 @@ def record_network(
         device: `cpu` or `cuda`.
         report: called with each finished epoch.
     """
-    from mlcore.networks.trainer import advance, is_over
+    from mlcore.networks.trainer import advance
 
     config = RECORDED_NETWORKS[name]
     data = open_source(config.source, data_dir)

@@ -25,7 +25,7 @@ from mlcore.data.splits import NetworkSplit, split_network
 from mlcore.networks.evaluation import Judgement, evaluate
 from mlcore.networks.model import initial_parameters
 from mlcore.networks.step import DropoutMasks, Step, normalise
-from mlcore.records import Checkpoint, NetworkEpoch
+from mlcore.records import Checkpoint, NetworkEpoch, TrainingSettings, is_over
 from mlcore.scratch.threads import one_thread
 
 # The training loss in evaluation mode is measured on this many fixed training images: all 57,000 would add about
@@ -36,11 +36,9 @@ TRAIN_EVALUATION_IMAGES = 10_000
 _ORDER, _DROPOUT, _JUDGED_WITH_DROPOUT = 11, 12, 13
 
 
-class NetworkSettings(Protocol):
+class NetworkSettings(TrainingSettings, Protocol):
     """What the trainer reads of a config; `mlcore.experiments.configs.NetworkConfig` is one."""
 
-    @property
-    def sizes(self) -> tuple[int, ...]: ...
     @property
     def dropout(self) -> float: ...
     @property
@@ -51,16 +49,6 @@ class NetworkSettings(Protocol):
     def step_on_loss(self) -> bool: ...
     @property
     def evaluate_with_dropout(self) -> bool: ...
-    @property
-    def initializer(self) -> str: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
 
 
 def train(config: NetworkSettings, data: Digits) -> Iterator[NetworkEpoch]:
@@ -74,11 +62,6 @@ def train(config: NetworkSettings, data: Digits) -> Iterator[NetworkEpoch]:
     while checkpoint is None or not is_over(config, checkpoint):
         checkpoint, results = advance(config, checkpoint, data, seconds=1.0)
         yield from results
-
-
-def is_over(config: NetworkSettings, checkpoint: Checkpoint) -> bool:
-    """Whether there is nothing left to train: all epochs are done, or training has halted."""
-    return checkpoint.epoch >= config.epochs or bool(checkpoint.halted)
 
 
 def epoch_order(rows: NDArray[np.intp], seed: int, epoch: int) -> NDArray[np.intp]:

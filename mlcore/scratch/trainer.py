@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlcore.data.mnist import Digits
 from mlcore.data.splits import split_fraction
-from mlcore.records import Checkpoint, ScratchEpoch
+from mlcore.records import Checkpoint, ScratchEpoch, TrainingSettings, is_over
 from mlcore.scratch.evaluation import evaluate, gradient_norms, weight_norms
 from mlcore.scratch.network import Network, initial_network
 from mlcore.scratch.threads import one_thread
@@ -26,27 +26,15 @@ from mlcore.scratch.threads import one_thread
 _ORDER = 22
 
 
-class ScratchSettings(Protocol):
+class ScratchSettings(TrainingSettings, Protocol):
     """What the trainer reads of a config; `mlcore.experiments.configs.ScratchConfig` is one."""
 
     @property
-    def sizes(self) -> tuple[int, ...]: ...
-    @property
     def activations(self) -> tuple[str, ...]: ...
-    @property
-    def initializer(self) -> str: ...
     @property
     def bias(self) -> float: ...
     @property
     def train_fraction(self) -> float: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
 
 
 def train(config: ScratchSettings, data: Digits) -> Iterator[ScratchEpoch]:
@@ -60,11 +48,6 @@ def train(config: ScratchSettings, data: Digits) -> Iterator[ScratchEpoch]:
     while checkpoint is None or not is_over(config, checkpoint):
         checkpoint, results = advance(config, checkpoint, data, seconds=1.0)
         yield from results
-
-
-def is_over(config: ScratchSettings, checkpoint: Checkpoint) -> bool:
-    """Whether there is nothing left to train: all epochs are done, or training has halted."""
-    return checkpoint.epoch >= config.epochs or bool(checkpoint.halted)
 
 
 def start(config: ScratchSettings, dtype: DTypeLike = np.float32) -> Checkpoint:
