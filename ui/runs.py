@@ -248,19 +248,18 @@ def _within_epoch(view: RunView) -> str:
 
 
 def _pace(view: RunView) -> str:
-    parts = []
+    """Always two lines, so that what stands below does not move when the first one is known or the second ends."""
+    pace = "Its pace shows once it trains."
     if view.samples_per_second:
-        parts.append(f"{_round(view.samples_per_second):,} images per second while it trains.")
-    if view.status in ("waiting", "running"):
-        parts.append(_sharing([view]))
-    return " ".join(parts) or " "
+        pace = f"{_round(view.samples_per_second):,} images per second while it trains."
+    return f"{pace}  \n{_sharing([view])}"
 
 
 def _sharing(views: Sequence[RunView]) -> str:
     """How many share the machine and what that does to the time left."""
     under_way = [view for view in views if view.status in ("waiting", "running")]
     if not under_way:
-        return " "
+        return "\u00a0"
     count = max(view.sharing for view in under_way)
     if count <= len(under_way) and count == 1:
         return "It has the machine to itself."
