@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -233,6 +236,28 @@ class TestTraining:
         wait_for(token, run_id)
         page.run()
         assert "You predicted **88.0%**" in said(page)
+
+    def test_a_run_of_the_page_ends_on_the_numbers_of_the_command_shown_beside_it(self):
+        token = new_token()
+        page = opened("train", {"me": token, "epochs": "2", "activation": "tanh", "train_fraction": "0.7"})
+        command = next(block.value for block in page.code if block.value.startswith("python -m mlcore train scratch"))
+        done = subprocess.run(
+            [sys.executable, *command.split()[1:], "--json"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        *epochs, last = map(json.loads, done.stdout.splitlines())
+        button(page, "Train").click().run()
+        run_id = page.query_params["run"]
+        wait_for(token, run_id)
+        ours = runtime().epochs(token, run_id)
+        assert [{**epoch.figures(), "seconds": 0} for epoch in ours] == [{**epoch, "seconds": 0} for epoch in epochs]
+        assert [list(row) for row in ours[-1].confusion] == last["summary"]["confusion"]
+        page.run()
+        assert f"After epoch **2**: test accuracy **{epochs[-1]['test_accuracy']:.2%}**" in said(page)
 
     @pytest.mark.parametrize(("typed", "share"), [("", None), ("90", 0.9), ("90 %", 0.9), ("100", 1.0)])
     def test_accuracies_are_typed_in_per_cent(self, typed, share):

@@ -119,6 +119,8 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
     epochs = [epoch for epoch in results if isinstance(epoch, ScratchEpoch)]
     config = view.config
     assert isinstance(config, ScratchConfig)
+    # The charts come first: the line below them may get longer without moving them.
+    curves(config, epochs, key="live", height=260)
     if epochs:
         last = epochs[-1]
         st.markdown(
@@ -127,9 +129,7 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
             f"training loss {last.train_loss:.3f}."
         )
     else:
-        # The line stands from the start, so that nothing below it moves when the first epoch is through.
         st.markdown("The first figures come with the end of the first epoch.")
-    curves(config, epochs, key="live", height=260)
     if view.over and epochs:
         interval = accuracy_interval(epochs[-1].confusion)
         told = prediction_words(view.prediction, epochs[-1], (interval.low, interval.high))
