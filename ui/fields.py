@@ -15,7 +15,7 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import streamlit as st
 from pydantic import BaseModel, ValidationError
@@ -107,6 +107,8 @@ def text_field(
     label_visibility: Any = "visible",
     disabled: bool = False,
     problem: str | None = None,
+    width: int | Literal["stretch"] = "stretch",
+    say: Callable[[str], None] | None = None,
 ) -> Value:
     """A line of text that stands for a value: the value, or the last good one with a sentence at the field.
 
@@ -116,7 +118,9 @@ def text_field(
         default: the value at the start, where there is no `state`.
         show: value → text, for a field without `state`.
         problem: a sentence found elsewhere (a rule over several fields) to show at this field.
+        say: takes the sentence about this field where there is no room for it right under the field.
     """
+    say = say or field_problem
     good = f"{key}.good"
     last: Any
     if state is not None:
@@ -136,19 +140,32 @@ def text_field(
         autocomplete="off",
         label_visibility=label_visibility,
         disabled=disabled,
+        width=width,
     )
     try:
         value = read(given or "")
     except ValueError as wrong:
-        field_problem(str(wrong))
+        say(str(wrong))
         return cast(Value, last)
     if state is None:
         st.session_state[good] = value
     elif value != last:
         state.keep(key, value)
     if problem:
-        field_problem(problem)
+        say(problem)
     return value
+
+
+def foreseen(key: str, read: Callable[[str], Value], last: Value) -> Value:
+    """What the field of this session key will give when it is drawn in this run; `last` where its text is no value.
+
+    For what has to be on its way to the browser before the fields are.
+    """
+    given = st.session_state.get(key)
+    try:
+        return last if given is None else read(given)
+    except ValueError:
+        return last
 
 
 def number_field(
