@@ -25,6 +25,7 @@ def show_code(
     note: str | None = None,
     file_name: str = "backprop_lab.py",
     requires: str = "numpy",
+    lazy: bool = False,
 ) -> None:
     """An expander with the real source of `functions`, and a stand-alone script to copy or download.
 
@@ -35,8 +36,14 @@ def show_code(
         note: one or two sentences on what to look for.
         file_name: name of the downloaded script.
         requires: what the script needs besides Python, as `pip install` takes it.
+        lazy: send the contents only while the expander is open; opening it runs the page, or the fragment, again.
+            For a script that changes with every number typed.
     """
-    with st.expander(label, icon=":material/code:", key=f"code.{key}"):
+    with st.expander(
+        label, icon=":material/code:", key=f"code.{key}", on_change="rerun" if lazy else "ignore"
+    ) as expander:
+        if lazy and not expander.open:
+            return
         if note:
             st.markdown(note)
         for function in functions:
