@@ -296,9 +296,13 @@ export default function ({ data, parentElement }) {
   const field = parentElement.querySelector(".link");
   const said = parentElement.querySelector(".said");
   button.textContent = data.label;
-  const link = data.link || window.location.origin + window.location.pathname + (data.query ? "?" + data.query : "");
-  field.value = link;
   button.onclick = async () => {
+    // The address as it is now: a part of the page may have run alone since this button was drawn.
+    const query = new URLSearchParams(window.location.search);
+    for (const name of data.leave_out) query.delete(name);
+    const base = data.base || window.location.origin + window.location.pathname;
+    const link = query.size ? `${base}?${query}` : base;
+    field.value = link;
     let copied = false;
     try { await navigator.clipboard.writeText(link); copied = true; } catch (refused) { copied = false; }
     if (!copied) {
@@ -317,7 +321,7 @@ _copy = st.components.v2.component("backprop_lab_copy_link", html=_COPY_HTML, cs
 
 
 def copy_link_button(state: LinkState, *, label: str = "Copy link", key: str = "copy_link") -> None:
-    """A button that puts `share_link(state)` on the clipboard, or shows it where the browser does not allow that."""
-    _copy(
-        key=f"{state.page}.{key}", data={"label": label, "link": share_link(state), "query": urlencode(state.query())}
-    )
+    """A button that puts `share_link(state)`, as the state is at the click, on the clipboard, or shows it where the
+    browser does not allow that."""
+    base = share_link(state).partition("?")[0]
+    _copy(key=f"{state.page}.{key}", data={"label": label, "base": base, "leave_out": [OWNER, *_KNOWN_ELSEWHERE]})
