@@ -519,6 +519,9 @@ def test_a_link_restores_everything():
 
 def test_the_code_shown_reproduces_the_screen(tmp_path):
     app = opened(v="x1:1,w1:2,x2:3,w2:4,x3:5,w3:6,x4:7,w4:8", ties="x3:x1")
+    assert not app.code, "what is closed is not sent"
+    app.session_state["code.lesson1"] = True
+    calm(app.run())
     script = next(item.value for item in app.code if "import torch" in item.value)
     assert any("_backward_pass" in item.value for item in app.code)
     place = tmp_path / "script.py"

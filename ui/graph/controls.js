@@ -34,10 +34,23 @@ function button(parent, label, icon, press, text = null) {
   return element;
 }
 
-const pen = document.createElement("canvas").getContext("2d");
+// Only what is different is written: an edit changes a few texts, and what stays costs no new style or layout.
+function put(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const pens = new Map();
 function widthOf(text, size) {
-  pen.font = `600 ${size}px system-ui, sans-serif`;
-  return pen.measureText(text).width;
+  if (!pens.has(size)) {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `600 ${size}px system-ui, sans-serif`;
+    pens.set(size, pen);
+  }
+  return pens.get(size).measureText(text).width;
 }
 
 // The frame around the drawing is made once and kept, so that focus and scroll survive every update.
@@ -121,7 +134,7 @@ function go(view, step) {
   view.sending = setTimeout(() => {
     view.sending = null;
     view.seq += 1;
-    view.tell("at", { step: view.step, seq: view.seq });
+    view.tell("at", { step: view.step, seq: view.seq, has: view.data.id });
   }, 140);
 }
 

@@ -53,6 +53,12 @@ function curve(view, edge, at) {
 const box = (x, y, wide, tall) => [x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2];
 const overlap = (a, b) => Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0])) * Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
 
+// Points along the edges are slow to find and stay where they are until the graph is built anew.
+function spot(view, index, part) {
+  const known = view.spots[index] || (view.spots[index] = { length: view.lines[index].getTotalLength() });
+  return known[part] || (known[part] = view.lines[index].getPointAtLength(known.length * part));
+}
+
 // Each local derivative goes to the first spot along its edge that covers no node, number or other label.
 function placeLabels(view) {
   const taken = [];
@@ -62,17 +68,18 @@ function placeLabels(view) {
     taken.push(box(x, y, wide, BODY + 36));
   });
   view.data.edges.forEach((edge, index) => {
-    const line = view.lines[index], length = line.getTotalLength(), wide = widthOf(edge.local, 11.5) + 4;
+    const wide = widthOf(edge.local, 11.5) + 4;
     let best = null, least = Infinity;
     for (const part of [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82]) {
-      const point = line.getPointAtLength(length * part), area = box(point.x, point.y, wide, 14);
-      const cost = taken.reduce((sum, other) => sum + overlap(area, other), 0);
+      const point = spot(view, index, part), area = box(point.x, point.y, wide, 14);
+      let cost = 0;
+      for (const other of taken) cost += overlap(area, other);
       if (cost < least) { least = cost; best = { point, area }; }
       if (cost === 0) break;
     }
     taken.push(best.area);
-    view.locals[index].setAttribute("x", best.point.x);
-    view.locals[index].setAttribute("y", best.point.y + 4);
+    put(view.locals[index], "x", String(best.point.x));
+    put(view.locals[index], "y", String(best.point.y + 4));
   });
 }
 

@@ -9,6 +9,7 @@ function build(view) {
   view.svg = make("svg", { class: "graph", viewBox: `0 0 ${view.wide} ${view.tall}`, role: "group" }, view.scroll);
   const lines = make("g", { "aria-hidden": "true" }, view.svg);
   view.lines = edges.map((edge) => make("path", { class: "edge", d: curve(view, edge, at) }, lines));
+  view.spots = [];
   view.shapes = nodes.map((node, index) => drawNode(view, node, index));
   const labels = make("g", { "aria-hidden": "true" }, view.svg);
   view.locals = edges.map(() => make("text", { class: "local halo" }, labels));
@@ -79,26 +80,38 @@ function fill(view) {
   });
   nodes.forEach((node, index) => {
     node.longest = view.gradients[index].reduce((longest, item) => (item.text.length > longest.length ? item.text : longest), "–");
-    view.shapes[index].badge.setAttribute("visibility", node.error ? "visible" : "hidden");
+    put(view.shapes[index].badge, "visibility", node.error ? "visible" : "hidden");
   });
   view.locals.forEach((label, index) => {
-    label.textContent = edges[index].local;
-    label.setAttribute("class", `local halo ${edges[index].sign}`);
+    write(label, edges[index].local);
+    put(label, "class", `local halo ${edges[index].sign}`);
   });
   placeLabels(view);
-  view.svg.setAttribute("aria-label", view.data.title);
-  const forward = steps.filter((step) => step.phase === "forward").length, backward = steps.length - forward;
+  put(view.svg, "aria-label", view.data.title);
+  phases(view);
+  legend(view);
+  show(view, false);
+}
+
+function phases(view) {
+  const { steps } = view.data, forward = steps.filter((step) => step.phase === "forward").length;
+  const split = `${forward} ${steps.length}`;
+  if (view.split === split) return;
+  view.split = split;
   view.phases.replaceChildren();
   if (forward) html("span", { style: `flex:${forward}`, class: "ahead" }, view.phases, "forward");
-  if (backward) html("span", { style: `flex:${backward}`, class: "back" }, view.phases, "backward");
+  if (steps.length > forward) html("span", { style: `flex:${steps.length - forward}`, class: "back" }, view.phases, "backward");
   view.slider.max = steps.length;
+}
+
+function legend(view) {
+  if (view.legend.childElementCount === view.data.legend.length) return; // a mark is there or not; none ever changes
   view.legend.replaceChildren();
   for (const [mark, text, kind] of view.data.legend) {
     const item = html("li", { class: kind }, view.legend);
     html("b", {}, item, mark);
     item.append(` ${text}`);
   }
-  show(view, false);
 }
 
 function gradientAt(view, index) {
@@ -109,42 +122,53 @@ function gradientAt(view, index) {
 
 // The state after `view.step` steps: pure in (data, step), so any step can be reached at once, in either direction.
 function show(view, moved) {
-  const { nodes, edges, steps } = view.data, step = view.step, current = step > 0 && !view.data.bare ? steps[step - 1] : null;
-  const touched = new Set(current ? current.sets.map(([node]) => node) : []);
-  nodes.forEach((node, index) => {
-    const { shell, handle, value, gradient, hint } = view.shapes[index];
-    const known = view.valueFrom[index] <= step, item = gradientAt(view, index), now = current && current.node === index;
-    value.textContent = known ? node.value : "–";
-    value.setAttribute("class", `value halo ${known ? "" : "none"} ${moved && now && current.phase === "forward" ? "changed" : ""}`);
-    gradient.textContent = node.kind.startsWith("constant") ? "" : item ? item.text : "∂ –";
-    gradient.setAttribute("class", `gradient halo ${item ? item.sign : "none"} ${moved && touched.has(index) ? "changed" : ""}`);
-    shell.classList.toggle("now", Boolean(now));
-    shell.classList.toggle("failed", Boolean(node.error) && known);
-    shell.classList.toggle("learns", Boolean(node.learns));
-    shell.classList.toggle("picked", view.picked === index);
-    handle.setAttribute("aria-pressed", view.picked === index ? "true" : "false");
-    const said = `${node.said}; ${known ? `value ${node.exact}` : "value not computed yet"}; `
-      + (node.kind.startsWith("constant") ? "a constant has no gradient"
-        : item ? `gradient ${item.exact}${item.partial ? " so far" : ""}` : "gradient not computed yet");
-    handle.setAttribute("aria-label", node.error && known ? `${said}. ${node.error}` : said);
-    hint.textContent = handle.getAttribute("aria-label");
-  });
-  edges.forEach((edge, index) => {
-    const active = current && current.edges.includes(index), seen = view.valueFrom[edge.to] <= step;
-    view.lines[index].setAttribute("class", `edge ${seen ? "" : "ahead"} ${active ? "now" : ""} ${active && moved ? `flow ${current.phase}` : ""}`);
-    view.locals[index].style.visibility = seen && edge.local ? "visible" : "hidden";
-    view.locals[index].classList.toggle("now", Boolean(active));
-  });
+  const { steps } = view.data, step = view.step, current = step > 0 && !view.data.bare ? steps[step - 1] : null;
+  showNodes(view, current, moved);
+  showEdges(view, current, moved);
   view.slider.value = step;
   view.root.classList.toggle("backward", current?.phase === "backward");
   for (const part of view.phases.children) part.classList.toggle("on", part.textContent === current?.phase);
   const words = current ? current.say : view.data.before;
-  view.slider.setAttribute("aria-valuetext", `Step ${step} of ${steps.length}: ${words}`);
-  view.count.textContent = `step ${step} of ${steps.length}`;
-  if (view.say.textContent !== words) view.say.textContent = words;
+  put(view.slider, "aria-valuetext", `Step ${step} of ${steps.length}: ${words}`);
+  write(view.count, `step ${step} of ${steps.length}`);
+  write(view.say, words);
   view.first.disabled = view.back.disabled = step === 0;
   view.next.disabled = view.last.disabled = step === steps.length;
   if (moved && current) follow(view, current.node);
+}
+
+function showNodes(view, current, moved) {
+  const touched = new Set(current ? current.sets.map(([node]) => node) : []);
+  view.data.nodes.forEach((node, index) => {
+    const { shell, handle, value, gradient, hint } = view.shapes[index], constant = node.kind.startsWith("constant");
+    const known = view.valueFrom[index] <= view.step, item = gradientAt(view, index), now = current?.node === index;
+    write(value, known ? node.value : "–");
+    put(value, "class", `value halo ${known ? "" : "none"} ${moved && now && current.phase === "forward" ? "changed" : ""}`);
+    write(gradient, constant ? "" : item ? item.text : "∂ –");
+    put(gradient, "class", `gradient halo ${item ? item.sign : "none"} ${moved && touched.has(index) ? "changed" : ""}`);
+    shell.classList.toggle("now", now);
+    shell.classList.toggle("failed", Boolean(node.error) && known);
+    shell.classList.toggle("learns", Boolean(node.learns));
+    shell.classList.toggle("picked", view.picked === index);
+    put(handle, "aria-pressed", view.picked === index ? "true" : "false");
+    const said = `${node.said}; ${known ? `value ${node.exact}` : "value not computed yet"}; `
+      + (constant ? "a constant has no gradient"
+        : item ? `gradient ${item.exact}${item.partial ? " so far" : ""}` : "gradient not computed yet");
+    const label = node.error && known ? `${said}. ${node.error}` : said;
+    put(handle, "aria-label", label);
+    write(hint, label);
+  });
+}
+
+function showEdges(view, current, moved) {
+  const lit = new Set(current ? current.edges : []);
+  view.data.edges.forEach((edge, index) => {
+    const active = lit.has(index), seen = view.valueFrom[edge.to] <= view.step;
+    put(view.lines[index], "class", `edge ${seen ? "" : "ahead"} ${active ? "now" : ""} ${active && moved ? `flow ${current.phase}` : ""}`);
+    const visibility = seen && edge.local ? "visible" : "hidden";
+    if (view.locals[index].style.visibility !== visibility) view.locals[index].style.visibility = visibility;
+    view.locals[index].classList.toggle("now", active);
+  });
 }
 
 function follow(view, index) {
@@ -154,26 +178,42 @@ function follow(view, index) {
   if (Math.abs(left - pane.scrollLeft) > 1 || Math.abs(top - pane.scrollTop) > 1) pane.scrollTo({ left, top, behavior: still() ? "auto" : "smooth" });
 }
 
+// Pictures as they came. Python leaves out the one that it was told is here, so that a step sends a few bytes.
+const pictures = new Map();
+function pictureOf(data) {
+  if (data.picture) {
+    pictures.delete(data.id);
+    pictures.set(data.id, data.picture);
+    if (pictures.size > 4) pictures.delete(pictures.keys().next().value);
+  }
+  return pictures.get(data.id);
+}
+
 export default function (component) {
   const { data, parentElement, setStateValue, setTriggerValue } = component;
+  const picture = pictureOf(data);
+  if (!picture) return void setTriggerValue("lost", true);
   const root = parentElement.querySelector(".lab-graph");
   const view = root.view || (root.view = frame(root));
   view.tell = setStateValue;
   view.trigger = setTriggerValue;
-  const fresh = view.structure !== data.structure;
-  view.data = data;
+  const fresh = view.structure !== picture.structure;
+  view.data = { ...picture, id: data.id, bare: data.bare };
+  const before = `${view.shown} ${view.step} ${view.picked}`;
   // An answer to an older step than the one on screen must not pull the learner back.
   if (data.seq >= view.seq && view.sending === null) view.step = data.step;
-  view.step = Math.max(0, Math.min(data.steps.length, view.step));
+  view.step = Math.max(0, Math.min(picture.steps.length, view.step));
   view.seq = Math.max(view.seq, data.seq);
   view.picked = data.picked;
   root.dataset.ready = "true";
   root.classList.toggle("bare", Boolean(data.bare));
   if (fresh) {
-    view.structure = data.structure;
+    view.structure = picture.structure;
     view.zoom = null;
     build(view);
-  } else fill(view);
+  } else if (view.shown !== data.id) fill(view);
+  else if (before !== `${data.id} ${view.step} ${view.picked}`) show(view, false); // else what moves goes on moving
+  view.shown = data.id;
   view.watch.observe(view.stage);
   return () => {
     view.watch.disconnect();

@@ -7,6 +7,7 @@ Numbers are rounded for reading and kept exact for hovering and for screen reade
 from __future__ import annotations
 
 import math
+import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -92,7 +93,7 @@ def picture(
     for again in range(2, passes + 1):
         result.backward()
         steps.append(_once_more(result, again))
-    return {
+    drawn = {
         "title": f"Computation graph of {names[-1]}: {len(nodes)} nodes",
         "nodes": [
             _node(node, names, ids, places.points[number], number == len(nodes) - 1, learning)
@@ -103,9 +104,15 @@ def picture(
         "before": "Nothing is computed yet: the inputs are given.",
         "layers": places.layers,
         "rows": places.rows,
-        "structure": f"{names}{ends}",
+        "structure": _mark_of((names, ends)),
         "legend": [*LEGEND, *([CONSTANT_LEGEND] if any(node.constant and not node.operands for node in nodes) else [])],
     }
+    return {**drawn, "id": _mark_of(drawn)}
+
+
+def _mark_of(content: object) -> str:
+    """A short text that differs where the content does: the browser compares it instead of everything."""
+    return f"{zlib.crc32(repr(content).encode()):x}"
 
 
 def _symbol(node: Value) -> str:

@@ -53,7 +53,7 @@ def _words(said: dict[str, Any]) -> str:
 
 def _ask(lesson: Lesson, state: LinkState, about: Any, said: dict[str, Any] | None) -> None:
     with st.container(border=True, key="lesson1_predict"):
-        st.markdown("#### Predict first")
+        st.markdown("### Predict first")
         if said is None:
             st.markdown(
                 "Before the backward pass is shown: which way does the result go when this input grows a little?"
@@ -86,7 +86,7 @@ def _ask(lesson: Lesson, state: LinkState, about: Any, said: dict[str, Any] | No
 def _compare(lesson: Lesson, said: dict[str, Any]) -> None:
     gradient = lesson.gradients[said["name"]]
     with st.container(border=True, key="lesson1_outcome"):
-        st.markdown(f"#### Predicted and computed: ∂/∂{said['name']}")
+        st.markdown(f"### Predicted and computed: ∂/∂{said['name']}")
         if math.isnan(gradient):
             st.markdown("The gradient has no value here: a value was lost on the way.")
             return

@@ -1,4 +1,8 @@
-"""The top of the page: which expression, which numbers, which inputs are tied. Gives back the `Lesson` to look at."""
+"""The top of the page: which expression, which numbers, which inputs are tied.
+
+`look` computes the `Lesson` from what the fields hold, `fields` draws them. The graph is drawn between the two, so
+that after an edit it is the first thing on its way to the browser.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from mlcore.autodiff import EXAMPLES, FUNCTIONS, Expression, ExpressionError, example_of
-from ui.fields import number_field, text_field
+from ui.fields import foreseen, number_field, read_number, show_problems, text_field
 from ui.graph.picture import forward_count, picture
 from ui.lesson1.state import LONGEST, MOST_NODES, Lesson, read_expression, set_expression
 from ui.links import LinkState
@@ -18,16 +22,20 @@ NEW_VALUE = 1.0
 AT_ONCE = 12
 
 
-def setup(state: LinkState) -> Lesson:
-    """Draw the setup and compute the lesson it describes."""
-    with st.container(key="lesson1_setup"):
-        expression = _expression(state)
-        example = example_of(expression.text)
-        known = state["v"]
-        values = {name: known.get(name, NEW_VALUE) for name in expression.names}
-        ties = {follower: leader for follower, leader in state["ties"].items() if {follower, leader} <= set(values)}
-        values = _inputs(state, expression, values, ties)
-        _below_inputs(state, expression, ties)
+def look(state: LinkState) -> Lesson:
+    """Compute the lesson that link and fields describe; a field whose text is no value leaves its last one in force."""
+    f = foreseen(state.typed_key("f"), _readable, state["f"])
+    expression = read_expression(f)
+    # Values that came from elsewhere (a link, an example, descent) make new fields; typed ones keep theirs.
+    if st.session_state.get("lesson1.values") != state["v"]:
+        st.session_state["lesson1.generation"] = st.session_state.get("lesson1.generation", 0) + 1
+    names = set(expression.names)
+    ties = {follower: leader for follower, leader in state["ties"].items() if {follower, leader} <= names}
+    values = {
+        name: foreseen(_input_key(ties.get(name, name)), read_number, state["v"].get(ties.get(name, name), NEW_VALUE))
+        for name in expression.names
+    }
+    example = example_of(expression.text)
     labels = example.labels if example else ()
     # Values are checked at their fields and ties where they are made, so nothing is left to raise here.
     result = expression.evaluate(values, ties=ties, labels=labels, strict=False)
@@ -37,7 +45,23 @@ def setup(state: LinkState) -> Lesson:
     return Lesson(expression, values, ties, labels, result, passed, drawn, forward_count(result))
 
 
-def _expression(state: LinkState) -> Expression:
+def fields(lesson: Lesson, state: LinkState) -> None:
+    """Draw the fields that `look` has read, and keep in the link what they say."""
+    _expression(state)
+    _inputs(state, lesson)
+    _below_inputs(state, lesson.expression, lesson.ties)
+
+
+def _input_key(name: str) -> str:
+    return f"lesson1.in{st.session_state['lesson1.generation']}.{name}"
+
+
+def _readable(given: str) -> str:
+    read_expression(given)
+    return given
+
+
+def _expression(state: LinkState) -> None:
     at = example_of(state["f"])
     names = [*EXAMPLES] if at else [*EXAMPLES, OWN]
     st.session_state["lesson1.example"] = at.name if at else OWN
@@ -55,11 +79,10 @@ def _expression(state: LinkState) -> Expression:
 
     def read(given: str) -> str:
         try:
-            read_expression(given)
+            return _readable(given)
         except ExpressionError as error:
             problem.append(error)
             raise ValueError(_sentence(error)) from None
-        return given
 
     with right:
         text_field(
@@ -72,7 +95,6 @@ def _expression(state: LinkState) -> Expression:
         )
         if problem:
             _mark(st.session_state.get(state.typed_key("f"), ""), problem[0])
-    return read_expression(state["f"])
 
 
 def _sentence(error: ExpressionError) -> str:
@@ -101,38 +123,39 @@ def _choose_example(state: LinkState) -> None:
         set_expression(state, EXAMPLES[name].expression, EXAMPLES[name].values)
 
 
-def _inputs(
-    state: LinkState, expression: Expression, values: dict[str, float], ties: Mapping[str, str]
-) -> dict[str, float]:
-    """A field for every input that has a value of its own; the values as they now are."""
-    # Values that came from elsewhere (a link, an example, descent) make new fields; typed ones keep theirs.
-    if st.session_state.get("lesson1.values") != state["v"]:
-        st.session_state["lesson1.generation"] = st.session_state.get("lesson1.generation", 0) + 1
-    generation = st.session_state["lesson1.generation"]
-    free = [name for name in expression.names if name not in ties]
-    now = dict(values)
+def _inputs(state: LinkState, lesson: Lesson) -> None:
+    """A field for every input that has a value of its own; what is wrong with one stands below them all."""
+    wrong: list[str] = []
 
     def field(name: str) -> None:
-        with st.container(width=94, gap=None):
-            tied = [follower for follower, leader in ties.items() if leader == name]
-            label = " ≡ ".join([name, *tied])
-            now[name] = number_field(label, key=f"lesson1.in{generation}.{name}", default=values[name])
+        tied = [follower for follower, leader in lesson.ties.items() if leader == name]
+        label = " ≡ ".join([name, *tied])
+        number_field(
+            label,
+            key=_input_key(name),
+            default=lesson.values[name],
+            width=94,
+            say=lambda sentence: wrong.append(f"{label}: {sentence}"),
+        )
 
+    free = lesson.inputs
     with st.container(horizontal=True, gap="small", key="lesson1_inputs"):
         for name in free[:AT_ONCE]:
             field(name)
     if len(free) > AT_ONCE:
-        with st.expander(f"{len(free) - AT_ONCE} more inputs"), st.container(horizontal=True, gap="small"):
-            for name in free[AT_ONCE:]:
-                field(name)
-    for follower, leader in ties.items():
-        now[follower] = now[leader]
-    if {name: now[name] for name in free} != {name: values[name] for name in free}:
-        state.keep("v", {name: now[name] for name in expression.names})
+        # Closed, it holds nothing: an edit above would otherwise send every one of these inputs again.
+        with st.expander(f"{len(free) - AT_ONCE} more inputs", key="lesson1.more", on_change="rerun") as more:
+            if more.open:
+                with st.container(horizontal=True, gap="small"):
+                    for name in free[AT_ONCE:]:
+                        field(name)
+    show_problems(wrong)
+    before = state["v"]
+    if any(before.get(name, NEW_VALUE) != lesson.values[name] for name in free):
+        state.keep("v", dict(lesson.values))
         if state["taken"]:
             state.set(taken=0)
     st.session_state["lesson1.values"] = state["v"]
-    return now
 
 
 def _below_inputs(state: LinkState, expression: Expression, ties: Mapping[str, str]) -> None:

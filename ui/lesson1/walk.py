@@ -57,23 +57,23 @@ def this_step(lesson: Lesson, step: int) -> None:
     """The formula of the step just taken."""
     with st.container(key="lesson1_formula"):
         if step == 0:
-            st.markdown("#### Before the first step")
+            st.markdown("### Before the first step")
             st.markdown("The inputs have their values. Step forward to compute the first node.")
         elif step <= lesson.forward:
             node = lesson.result.nodes()[lesson.picture["steps"][step - 1]["node"]]
-            st.markdown(f"#### Forward, step {step} of {lesson.forward}")
+            st.markdown(f"### Forward, step {step} of {lesson.forward}")
             formula(lesson.explanation.forward(node))
         elif step <= lesson.forward + len(lesson.passed):
             backward_step(lesson, step - lesson.forward)
         else:
-            st.markdown("#### Backward once more")
+            st.markdown("### Backward once more")
             st.markdown("The same products are added to what was already there.")
 
 
 def backward_step(lesson: Lesson, number: int) -> None:
     """What the library's backward step `number` (from 1) did: each gradient it hands on, written three times."""
     step = lesson.passed[number - 1]
-    st.markdown(f"#### Backward, step {number} of {len(lesson.passed)}")
+    st.markdown(f"### Backward, step {number} of {len(lesson.passed)}")
     if number == 1:
         formula(lesson.explanation.gradient(step.node))
         st.caption("The derivative of a thing by itself is 1. That is where the way back begins.")
@@ -108,7 +108,7 @@ def details(lesson: Lesson, number: int, step: int) -> None:
     explanation = lesson.explanation
     title = lesson.picture["nodes"][number]["label"]
     with st.container(border=True, key="lesson1_details"):
-        st.markdown(f"#### Node {title}" if node.name else f"#### The constant {title}")
+        st.markdown(f"### Node {title}" if node.name else f"### The constant {title}")
         if not node.operands:
             st.markdown(f"{'A constant' if node.constant else 'An input'}: value **{exact(node.data)}**.")
         elif number in computed(lesson, step):
