@@ -137,7 +137,7 @@ def _write(folder: Path, name: str, config: NetworkConfig, progress: _Progress, 
     summary = {
         "name": name,
         "config": config.model_dump(mode="json"),
-        "command": COMMAND.format(name=name),
+        "command": COMMAND.format(name=name) + ("" if device == "cpu" else f" --device {device}"),
         "parameters": config.parameters,
         "epochs": len(progress.epochs),
         "complete": len(progress.epochs) == config.epochs,
@@ -151,7 +151,7 @@ def _write(folder: Path, name: str, config: NetworkConfig, progress: _Progress, 
         "best_test_confusion": judged["best"]["test_confusion"],
         "weights": {which: found["precision"] for which, found in judged.items()},
         "device": device,
-        "machine": machine(),
+        "machine": machine(device),
         "versions": versions(),
         "data_hash": data.data_hash,
     }
@@ -195,14 +195,19 @@ def named_weights(parameters: NDArray[Any], sizes: Sequence[int]) -> dict[str, N
     return named
 
 
-def machine() -> str:
-    """The machine in words: processor, cores, system."""
+def machine(device: str = "cpu") -> str:
+    """The machine in words: processor, cores, system, and the GPU where one is trained on."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = lines[0].partition(":")[2].strip() if lines else model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+    words = f"{model}, {os.cpu_count()} cores, {platform.system()}"
+    if device == "cpu":
+        return words
+    import torch
+
+    return f"{words}, {torch.cuda.get_device_name(device)}"
 
 
 def versions() -> Mapping[str, str]:
