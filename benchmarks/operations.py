@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -84,23 +85,31 @@ def _apply_masks() -> Pair:
 
 
 def _products() -> list[Pair]:
-    pairs: list[Pair] = []
-    for name, sizes in SIZES.items():
-        products: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        for inputs, units in pairwise(sizes):
-            a, weight, delta = torch.rand(BATCH, inputs), torch.rand(units, inputs), torch.rand(BATCH, units)
-            products += [(a, weight.t(), torch.empty_like(delta)), (delta.t(), a, torch.empty_like(weight))]
-            if inputs != sizes[0]:
-                products.append((delta, weight, torch.empty_like(a)))
-        pairs.append(
-            (
-                f"matrix products of a batch of {name} by NumPy",
-                lambda products=products: [multiply(*product) for product in products],
-                "torch.mm",
-                lambda products=products: [torch.mm(left, right, out=out) for left, right, out in products],
-            )
+    return [
+        (
+            f"matrix products of a batch of {name} by NumPy",
+            partial(_each, multiply, _operands(sizes)),
+            "torch.mm",
+            partial(_each, lambda left, right, out: torch.mm(left, right, out=out), _operands(sizes)),
         )
-    return pairs
+        for name, sizes in SIZES.items()
+    ]
+
+
+def _each(product: Callable[..., object], operands: list[tuple[torch.Tensor, ...]]) -> None:
+    for left, right, out in operands:
+        product(left, right, out)
+
+
+def _operands(sizes: tuple[int, ...]) -> list[tuple[torch.Tensor, ...]]:
+    """(left, right, out) of every product of a step: forward, and both gradients but the pixels'."""
+    found: list[tuple[torch.Tensor, ...]] = []
+    for inputs, units in pairwise(sizes):
+        a, weight, delta = torch.rand(BATCH, inputs), torch.rand(units, inputs), torch.rand(BATCH, units)
+        found += [(a, weight.t(), torch.empty_like(delta)), (delta.t(), a, torch.empty_like(weight))]
+        if inputs != sizes[0]:
+            found.append((delta, weight, torch.empty_like(a)))
+    return found
 
 
 def _adam() -> Pair:
