@@ -2,6 +2,7 @@
 
     python -m benchmarks.classroom                         30 visitors for one minute, MNIST
     python -m benchmarks.classroom --visitors 100
+    python -m benchmarks.classroom --visitors 100 --limit 60    more than the app may take: who is told what?
     python -m benchmarks.classroom --seconds 900           the soak: is memory flat?
 
 It starts the app on its own port and directory, measures what one undisturbed worker trains in a second, sends the
@@ -118,7 +119,7 @@ class Watch:
     server: int
     began: float = field(default_factory=time.monotonic)
     progress: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
-    memory: list[tuple[float, float, dict[int, float]]] = field(default_factory=list)
+    memory: list[tuple[float, Memory, dict[int, Memory]]] = field(default_factory=list)
     used: list[tuple[float, float, float]] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     stopping: bool = False
@@ -139,8 +140,8 @@ class Watch:
                     self.statuses[run_id] = status
                     if history[-1][1] != done:
                         history.append((now, done))
-        workers = {pid: resident(pid) for pid in children(self.server) if "popen_loky" in command_line(pid)}
-        self.memory.append((now, resident(self.server), workers))
+        workers = {pid: memory_of(pid) for pid in children(self.server) if "popen_loky" in command_line(pid)}
+        self.memory.append((now, memory_of(self.server), workers))
         self.used.append((now, processor_seconds(self.server), sum(processor_seconds(pid) for pid in workers)))
 
     def longest_wait(self, since: float, until: float) -> float:
@@ -168,16 +169,32 @@ class Watch:
         return total
 
 
-def resident(pid: int) -> float:
-    """Resident memory of a process in MB (10^6 bytes), without the pages of MNIST, which all processes share."""
-    total, name = 0, ""
+@dataclass(frozen=True)
+class Memory:
+    """What a process holds in memory, in MB (10^6 bytes).
+
+    Attributes:
+        resident: all of it (RSS) but the pages of MNIST.
+        proportional: the same with every page that several processes map divided by their number (PSS).
+        mnist: the pages of MNIST that it has mapped; all processes share them, and the system may drop them.
+    """
+
+    resident: float = 0.0
+    proportional: float = 0.0
+    mnist: float = 0.0
+
+
+def memory_of(pid: int) -> Memory:
+    """The memory of a process now; nothing if it is gone."""
+    found: Counter[str] = Counter()
+    name = ""
     with suppress(OSError, IndexError, ValueError):
         for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
             if not line[:1].isupper():
-                name = line
-            elif line.startswith("Rss:") and "mnist" not in name:
-                total += int(line.split()[1])
-    return total * 1024 / 1e6
+                name = "mnist" if "mnist" in line else ""
+            elif line.startswith(("Rss:", "Pss:")):
+                found[name + line[:3]] += int(line.split()[1])
+    return Memory(*(found[name] * 1024 / 1e6 for name in ("Rss", "Pss", "mnistRss")))
 
 
 def processor_seconds(pid: int) -> float:
@@ -238,7 +255,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     visitors = [Visitor(options.port, new_token(), CONFIG) for _ in range(options.visitors)]
     load_before = os.getloadavg()[0]
     try:
-        with app(options.port, directory, options.cores, {}) as server:
+        variables = {"LAB_MAX_ACTIVE_RUNS": str(options.limit)} if options.limit else {}
+        with app(options.port, directory, options.cores, variables) as server:
             watch = Watch(directory, server)
             # One visitor first: the app's modules are loaded and the worker is up, as they are in a lesson.
             asyncio.run(_class([Visitor(options.port, new_token(), {**CONFIG, "epochs": "1"})], 3, 0))
@@ -271,8 +289,9 @@ def _figures(
     answers = [seconds for visitor in visitors for seconds in visitor.answers]
     settle = end - options.seconds
     trained = watch.batches(settle, end) * 22 / (end - settle)
-    servers = [(moment, memory) for moment, memory, _ in watch.memory if memory]
+    servers = [(moment, memory) for moment, memory, _ in watch.memory if memory.resident]
     workers = [(moment, memory) for moment, _, found in watch.memory for memory in found.values()]
+    told = [visitor for visitor in visitors if not visitor.refused]
     watched, server_used, workers_used = watch.processor(settle, end)
     figures = {
         "visitors": options.visitors,
@@ -296,9 +315,17 @@ def _figures(
         ),
         "server's processor time per second": round(server_used / watched, 2),
         "workers' processor time per second": round(workers_used / watched, 2),
-        "server MB at most": round(max(memory for _, memory in servers)),
-        "worker MB at most": round(max((memory for _, memory in workers), default=0)),
-        "visitors told how many share": sum(visitor.said_shared for visitor in visitors),
+        "server resident MB at most": round(max(memory.resident for _, memory in servers)),
+        "server proportional MB at most": round(max(memory.proportional for _, memory in servers)),
+        "worker resident MB at most": round(max((memory.resident for _, memory in workers), default=0)),
+        "MNIST pages mapped by a worker MB": round(max((memory.mnist for _, memory in workers), default=0)),
+        "visitors told that the app is busy": sum(visitor.told_busy for visitor in told),
+        "visitors told how many share": sum(visitor.told_shared > 0 for visitor in told),
+        "most runs that anybody was told share": max((visitor.told_shared for visitor in told), default=0),
+        "visitors told how long it takes so": sum(visitor.told_left for visitor in told),
+        "visitors told how long it would take alone": sum(visitor.told_alone for visitor in told),
+        "visitors refused": len(visitors) - len(told),
+        "what they were told": sorted({visitor.refused for visitor in visitors if visitor.refused}),
         "runs": len(watch.statuses),
         "statuses in the end": dict(Counter(watch.statuses.values())),
         "runs that failed": sum(status in ("failed", "interrupted") for status in watch.statuses.values()),
@@ -306,8 +333,8 @@ def _figures(
     }
     if options.seconds > SETTLED + 60:
         for name, series in (("server", servers), ("worker", workers)):
-            early = [memory for moment, memory in series if SETTLED <= moment - settle < SETTLED + 30]
-            late = [memory for moment, memory in series if moment > end - 30]
+            early = [memory.resident for moment, memory in series if SETTLED <= moment - settle < SETTLED + 30]
+            late = [memory.resident for moment, memory in series if moment > end - 30]
             if early and late:
                 growth = statistics.mean(late) / statistics.mean(early) - 1
                 figures[f"{name} growth after 3 minutes"] = round(growth, 4)
@@ -320,6 +347,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the panels poll")
     parser.add_argument("--spread", type=float, default=20.0, help="seconds within which everybody presses Train")
+    parser.add_argument("--limit", type=int, default=0, help="LAB_MAX_ACTIVE_RUNS of the app; 0 for its default")
     parser.add_argument("--port", type=int, default=8621)
     parser.add_argument("--cores", default="", help="cores to keep the app to, such as 0,1")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.classroom import BASELINE_SECONDS, resident, undisturbed
+from benchmarks.classroom import BASELINE_SECONDS, memory_of, undisturbed
 from benchmarks.measure import data_directory
 from mlcore.experiments.configs import NetworkConfig, ScratchConfig
 from mlcore.runtime import Runtime, Settings, new_token
@@ -54,11 +54,11 @@ def with_pytorch(place: Path) -> dict[str, float]:
     most, answers = 0.0, []
     for _ in range(40):
         time.sleep(0.5)
-        most = max(most, *(resident(pid) for pid in runtime.worker_pids()))
+        most = max(most, *(memory_of(pid).resident for pid in runtime.worker_pids()))
         begin = time.monotonic()
         runtime.warm("torch").result(120)
         answers.append(time.monotonic() - begin)
-    task = max(resident(pid) for pid in runtime.task_pids())
+    task = max(memory_of(pid).resident for pid in runtime.task_pids())
     runtime.close()
     return {
         "worker with PyTorch MB at most": round(most),

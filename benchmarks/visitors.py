@@ -7,6 +7,7 @@ answer took and what went wrong. `classroom.py` sends in a class of them.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -20,6 +21,10 @@ from websockets.typing import Subprotocol
 TRAIN_BUTTON = "scratch.train"
 PAGE = "Network_from_scratch"
 FAILURE = "Something went wrong"
+# What the panel and the page say of a shared machine; the number of runs is read from the first.
+SHARED = re.compile(r"(The app is busy: )?(\d+) runs take turns on this machine\.( Alone, this one would need about )?")
+LEFT = re.compile(r"epochs?, (about|less than) .+ left$")
+REFUSED = re.compile(r"The app is busy: (\d+) runs are training or waiting, .*\(LAB_MAX_ACTIVE_RUNS\)")
 
 
 @dataclass
@@ -32,7 +37,11 @@ class Visitor:
         first_page: seconds from opening the connection to the end of the first page.
         answers: seconds from each poll of the panel to its end.
         failures: what went wrong, in words.
-        said_shared: whether the panel told how many share the machine.
+        told_shared: the largest number of runs that the panel said take turns.
+        told_busy: whether it called the app busy.
+        told_left: whether it said how long the run will still take, as things are.
+        told_alone: whether it said how much shorter that would be without the others.
+        refused: what the page said when it did not take the run because the app was full.
     """
 
     port: int
@@ -42,7 +51,11 @@ class Visitor:
     pressed: float = 0.0
     answers: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    said_shared: bool = False
+    told_shared: int = 0
+    told_busy: bool = False
+    told_left: bool = False
+    told_alone: bool = False
+    refused: str = ""
     skipped: int = 0
     _query: str = ""
     _button: str = ""
@@ -67,7 +80,8 @@ class Visitor:
                     await train.wait()
                 await asyncio.sleep(delay)
                 await self._press(socket)
-                await self._poll(socket, until)
+                if not self.refused:
+                    await self._poll(socket, until)
         except Exception as error:
             self.failures.append(f"{type(error).__name__}: {error}")
 
@@ -78,7 +92,7 @@ class Visitor:
         begin = time.monotonic()
         await self._run(socket, press=self._button)
         # The script starts the run, says so in the address, and runs once more by itself.
-        while not self._fragments and time.monotonic() - begin < 60:
+        while not self._fragments and not self.refused and time.monotonic() - begin < 60:
             await self._listen(socket)
         self.pressed = time.monotonic() - begin
 
@@ -141,5 +155,16 @@ class Visitor:
             self.failures.append(f"an exception on the page: {element.exception.message[:200]}")
         elif kind == "alert" and FAILURE in element.alert.body:
             self.failures.append(element.alert.body[:200])
-        elif kind == "markdown" and "take turns on this machine" in element.markdown.body:
-            self.said_shared = True
+        elif kind == "progress" and LEFT.search(element.progress.text):
+            self.told_left = True
+        elif kind in ("markdown", "alert", "html"):
+            self._read(getattr(element, kind).body)
+
+    def _read(self, text: str) -> None:
+        """What the page says of those who share the machine."""
+        if shared := SHARED.search(text):
+            self.told_shared = max(self.told_shared, int(shared[2]))
+            self.told_busy |= bool(shared[1])
+            self.told_alone |= bool(shared[3])
+        elif refused := REFUSED.search(text):
+            self.refused = refused[0]
