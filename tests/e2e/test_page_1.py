@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import time
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 
 from mlcore.autodiff import EXAMPLES
-from tests.e2e.conftest import OpenPage, assert_accessible, settle, shoot
+from mlcore.autodiff.gradcheck import STEPS
+from tests.e2e.conftest import AXE, OpenPage, assert_accessible, settle, shoot
 
 PATH = "Forward_and_backward"
 # 37 nodes with long numbers, shared inputs and constants: the kind of graph that gets crowded.
@@ -234,6 +238,74 @@ def test_pytorch_answers_soon_once_warm(open_page: OpenPage):
     page.locator("td", has_text="−0.184").first.wait_for()  # ∂f/∂w1 = r · x1 = −0.23 · 0.8
     agree.wait_for()
     assert time.perf_counter() - begin < 8, "a matter of a second, and this machine may be busy with other tests"
+
+
+def test_the_copied_link_is_that_of_the_moment(open_page: OpenPage):
+    page = lesson(open_page)
+    node(page, "x1").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    page.get_by_label("x1", exact=True).fill("2")
+    page.get_by_label("x1", exact=True).press("Enter")
+    settle(page)
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_text("Link copied.").wait_for()
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert {name: values[0] for name, values in parse_qs(urlparse(copied).query).items()} == link(page)
+    assert link(page)["step"] == "8"
+    assert "x1:2" in link(page)["v"]
+
+
+def test_a_step_does_not_send_the_graph_again(open_page: OpenPage):
+    page = open_page()
+    received: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.goto(f"{page.url.rstrip('/')}/{PATH}?{urlencode({'f': TWO_HUNDRED, 'step': '300'})}")
+    page.locator(".lab-graph .node").first.wait_for(state="attached")
+    settle(page)
+    assert max(received) > 100_000, "the whole graph, once"
+    node(page, "x1").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    received.clear()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert step(page).startswith("step 302")
+    assert max(received) < 40_000, "the component itself, but not its picture"
+    field = page.get_by_label("x1", exact=True)
+    field.fill("2")
+    field.press("Enter")
+    settle(page)
+    assert "value 2;" in said(page, "x1"), "another picture is sent"
+
+
+def test_headings_leave_no_level_out(open_page: OpenPage):
+    for params in ({"step": "0"}, {"step": "all", "node": "q"}, {"view": "practise"}):
+        page = lesson(open_page, params)
+        page.evaluate(AXE.read_text())
+        found = page.evaluate(
+            "async () => (await axe.run(document, {runOnly: ['heading-order', 'page-has-heading-one']}))"
+            ".violations.map((one) => one.id + ': ' + one.nodes.map((node) => node.html).join(' | '))"
+        )
+        assert found == []
+
+
+@pytest.mark.parametrize("view", ["nudge", "descend"])
+def test_a_chart_has_its_table_and_its_file(open_page: OpenPage, view: str):
+    page = lesson(open_page, {"view": view, "taken": "3"})
+    page.get_by_role("button", name="Table" if view == "nudge" else "The path as a table").click()
+    page.locator("[data-testid='stDataFrame']").wait_for()
+    with page.expect_download() as download:
+        page.get_by_test_id("stDownloadButton").get_by_role("button", name="Download as CSV").click()
+    rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text())))
+    if view == "nudge":
+        assert rows[0][0] == "h"
+        assert [float(row[0]) for row in rows[1:]] == list(STEPS)
+        assert float(rows[1][-1]) == pytest.approx(0.345)
+    else:
+        assert rows[0][:2] == ["step", "result"]
+        assert [row[0] for row in rows[1:]] == ["0", "1", "2", "3"]
+        assert float(rows[1][1]) == pytest.approx(0.26887)
 
 
 def test_motion_stops_where_it_is_not_wanted(open_page: OpenPage):
