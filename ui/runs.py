@@ -160,7 +160,7 @@ def _panel(
     with st.container(border=True, key=f"{key}.panel"):
         _headline(view)
         st.progress(view.progress, text=_overall(view))
-        st.progress(view.epoch_progress, text=_within_epoch(view))
+        st.progress(1.0 if view.status == "finished" else view.epoch_progress, text=_within_epoch(view))
         st.caption(_pace(view))
         if controls:
             _controls(view, key, on_fork)
@@ -249,7 +249,7 @@ def _within_epoch(view: RunView) -> str:
 
 def _pace(view: RunView) -> str:
     """Always two lines, so that what stands below does not move when the first one is known or the second ends."""
-    pace = "Its pace shows once it trains."
+    pace = "Its pace shows once it trains." if view.live else "\u00a0"
     if view.samples_per_second:
         pace = f"{_round(view.samples_per_second):,} images per second while it trains."
     return f"{pace}  \n{_sharing([view])}"
