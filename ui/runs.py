@@ -261,8 +261,10 @@ def _sharing(views: Sequence[RunView]) -> str:
     if not under_way:
         return "\u00a0"
     count = max(view.sharing for view in under_way)
-    if count <= len(under_way) and count == 1:
+    if count == 1:
         return "It has the machine to itself."
+    if count <= runtime().sharing()[2]:
+        return f"{count} runs train on this machine at the same time, each with a worker of its own."
     text = f"{count} runs take turns on this machine."
     if count > BUSY:
         text = f"The app is busy: {text}"
@@ -273,7 +275,7 @@ def _sharing(views: Sequence[RunView]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it: `40 s`, `3 min`, `1 h 20 min`; `about` is left to the sentence."""
+    """A length of time as people say it: `about 40 s`, `about 3 min`, `about 1 h 20 min`, `about 3 days`."""
     if seconds < 1:
         return "less than a second"
     if seconds < 90:
@@ -281,7 +283,9 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"about {minutes} min"
-    return f"about {minutes // 60} h {minutes % 60} min"
+    if minutes < 48 * 60:
+        return f"about {minutes // 60} h {minutes % 60} min"
+    return f"about {round(minutes / 60 / 24)} days"
 
 
 def _round(value: float) -> int:

@@ -149,6 +149,31 @@ def test_several_runs_say_that_they_share_the_machine(page, runtime):
         runtime.delete(token, item)
 
 
+def test_a_busy_app_says_how_many_share_it_and_what_that_does_to_the_time_left(page, runtime, monkeypatch):
+    monkeypatch.setattr(runs, "BUSY", 2)
+    app, token, run_id = page(epochs=900)
+    others = [new_token() for _ in range(2)]
+    theirs = [(other, runtime.submit(other, ScratchConfig(epochs=900, hidden=(4,)))) for other in others]
+    wait_until(lambda: runtime.run(token, run_id).seconds_left)
+    text = words(app.run())
+    view = runtime.run(token, run_id)
+    assert "The app is busy: 3 runs take turns on this machine. Alone, this one would need about " in text
+    assert view.time_left == pytest.approx(3 * view.seconds_left)
+    for other, item in theirs:
+        runtime.delete(other, item)
+    assert "It has the machine to itself." in words(app.run())
+    runtime.delete(token, run_id)
+
+
+def test_where_every_run_has_a_worker_none_is_said_to_take_turns(page, runtime, monkeypatch):
+    app, token, run_id = page(epochs=900)
+    second = runtime.submit(token, ScratchConfig(epochs=900, hidden=(4,)))
+    monkeypatch.setattr(runtime, "sharing", lambda: (2, 1, 2))
+    assert "2 runs train on this machine at the same time, each with a worker of its own." in words(app.run())
+    for item in (run_id, second):
+        runtime.delete(token, item)
+
+
 def test_what_it_says_when_a_run_stands_still(page, runtime):
     app, token, run_id = page(epochs=900)
     live = runtime._dispatcher.live[run_id]
@@ -205,6 +230,8 @@ def test_a_database_that_cannot_be_opened_is_said_once(monkeypatch, tmp_path):
         (89, "about 89 s"),
         (100, "about 2 min"),
         (7000, "about 1 h 57 min"),
+        (47.9 * 3600, "about 47 h 54 min"),
+        (83.8 * 3600, "about 3 days"),
     ],
 )
 def test_lengths_of_time(seconds, text):
