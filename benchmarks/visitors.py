@@ -34,6 +34,7 @@ class Visitor:
     Attributes:
         token: the visitor's own, so that the benchmark can find the run in the store.
         config: parameters of the page's link: what to train.
+        trains: whether to press Train; else the run that the link names is looked at.
         first_page: seconds from opening the connection to the end of the first page.
         answers: seconds from each poll of the panel to its end.
         failures: what went wrong, in words.
@@ -47,6 +48,7 @@ class Visitor:
     port: int
     token: str
     config: dict[str, str]
+    trains: bool = True
     first_page: float = 0.0
     pressed: float = 0.0
     answers: list[float] = field(default_factory=list)
@@ -79,7 +81,8 @@ class Visitor:
                 if train is not None:
                     await train.wait()
                 await asyncio.sleep(delay)
-                await self._press(socket)
+                if self.trains:
+                    await self._press(socket)
                 if not self.refused:
                     await self._poll(socket, until)
         except Exception as error:
