@@ -16,7 +16,7 @@ from ui.charts import draw_spec, table_twin
 from ui.links import LinkState
 from ui.terms import word
 
-MOMENTS = ("before training", "after training")
+MOMENTS = ("before training (dashed)", "after training (filled)")
 _SYMLOG_TICKS = [sign * 10**power for power in range(5) for sign in (-1, 1)] + [0]
 
 
@@ -43,11 +43,12 @@ def draw_histograms(state: LinkState, before: Mapping[str, Any], after: Mapping[
             "unit can still learn. Where ReLU has put out 0, no gradient comes back at all; these are not drawn, but "
             "counted below."
         )
-    columns = st.columns(2, gap="medium")
     rows = []
     for index, (old, new) in enumerate(zip(before["layers"], after["layers"], strict=True)):
         table = _bins(old[what], new[what])
         rows.append(table.assign(layer=old["name"]))
+        if index % 2 == 0:  # a row of its own, so that a telephone keeps the order
+            columns = st.columns(2, gap="medium")
         with columns[index % 2]:
             _draw_histogram(
                 table,
@@ -99,7 +100,7 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData("bins"))
     # z grows a hundredfold in training: the middle of a symlog axis is linear, its ends are logarithmic.
     if x_title == "z":
-        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format="~g")
+        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format=",")
     else:
         scale, axis = alt.Scale(zero=False, nice=False), alt.Axis(tickCount=6)
     x = alt.X(field="from", type="quantitative", title=x_title, scale=scale, axis=axis)

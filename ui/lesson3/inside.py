@@ -212,7 +212,7 @@ def _dropped(state: LinkState, chosen: Chosen, source: str, row: int, after: Map
             alt=f"The image: a handwritten {digits.labels[row]}",
             caption=f"A {digits.labels[row]}",
         )
-        if st.button("Draw another mask", icon=":material/shuffle:"):
+        if st.button("Another mask", icon=":material/shuffle:"):
             state.set(mask_seed=(state["mask_seed"] + 1) % 10_000)
             st.rerun()
     with right:

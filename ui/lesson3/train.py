@@ -31,7 +31,6 @@ from ui.lesson3.state import (
     variants_of,
 )
 from ui.links import LinkState
-from ui.page import SOURCES
 from ui.runs import live_group, owner, plain, runtime
 from ui.terms import terms
 
@@ -41,6 +40,18 @@ INITIALIZERS = {
     "he": "He, for ReLU",
     "normal": "Normal, N(0, 1)",
     "small": "Small, N(0, 1) · 0.01",
+}
+DIGITS = {"sample": "Sample of 5,000", "mnist": "All of MNIST"}
+# What each field is called, and what its tooltip says.
+FIELDS = {
+    "hidden": ("Hidden layers", "Units of each, with commas: `128, 64`. Up to five."),
+    "learning_rate": ("Learning rate", "Adam's step size. The report: 0.001."),
+    "batch_size": ("Batch size", "Images per update. The report: 64."),
+    "epochs": ("Epochs", "Times through all training images. The report: 500."),
+    "seed": ("Seed", "Fixes the weights, the split, the order of the batches and dropout's masks."),
+    "dropout": ("Dropout", "Where a variant has it: the share of hidden activations set to 0. The report: 0.3."),
+    "step_size": ("StepLR: epochs between cuts", "Where a variant has it. The report describes 10."),
+    "gamma": ("StepLR: gamma", "What each cut multiplies the rate by. The report: 0.1."),
 }
 # Which recorded run lies behind which variant.
 RECORDED_VARIANT = {"plain": "baseline", "dropout": "dropout", "schedule": "step", "both": "dropout-step"}
@@ -77,56 +88,31 @@ def _presets(state: LinkState) -> None:
 
 
 def _form(state: LinkState) -> None:
+    """The settings that all variants share, and those that make them variants."""
+    _what_is_trained(state)
     others = {name: value for name, value in config_values(state).items() if name in CONFIG_FIELDS}
 
-    def field(name: str, label: str, help: str) -> None:
+    def field(name: str) -> None:
+        label, help = FIELDS[name]
         config_field(name, NetworkConfig, state=state, label=label, others=others, help=help)
 
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Network",
-            ["A", "B", "custom"],
-            format_func=lambda name: "your own" if name == "custom" else name,
-            key=state.key("architecture"),
-            required=True,
-        )
-        st.segmented_control(
-            "Digits",
-            ["sample", "mnist"],
-            format_func=lambda source: SOURCES[source][0],
-            key=state.key("source"),
-            required=True,
-        )
-        st.pills(
-            "Variants",
-            list(VARIANT_NAMES),
-            selection_mode="multi",
-            format_func=VARIANT_NAMES.__getitem__,
-            key=state.key("variants"),
-        )
-    if state["source"] == "mnist" and "mnist" not in available_sources():
-        st.caption(
-            "Full MNIST is not on this machine: `python -m mlcore data download` gets it. The sample always works."
-        )
     if state["architecture"] == "custom":
-        field("hidden", "Hidden layers", "Units of each, with commas: `128, 64`. Up to five.")
+        field("hidden")
     first, second, third, fourth = st.columns(4, gap="medium")
     with first:
-        field("learning_rate", "Learning rate", "Adam's step size. The report: 0.001.")
-        field("batch_size", "Batch size", "Images per update. The report: 64.")
+        field("learning_rate")
+        field("batch_size")
     with second:
-        field("epochs", "Epochs", "Times through all training images. The report: 500.")
-        field("seed", "Seed", "Fixes the weights, the split, the order of the batches and dropout's masks.")
+        field("epochs")
+        field("seed")
     with third:
-        field(
-            "dropout", "Dropout", "Where a variant has it: the share of hidden activations set to 0. The report: 0.3."
-        )
+        field("dropout")
         st.selectbox(
             "Initial weights", list(INITIALIZERS), format_func=INITIALIZERS.__getitem__, key=state.key("initializer")
         )
     with fourth:
-        field("step_size", "StepLR: epochs between cuts", "Where a variant has it. The report describes 10.")
-        field("gamma", "StepLR: gamma", "What each cut multiplies the rate by. The report: 0.1.")
+        field("step_size")
+        field("gamma")
         number_field(
             "StepLR: first rate",
             state=state,
@@ -139,6 +125,32 @@ def _form(state: LinkState) -> None:
         st.toggle("Call scheduler.step(validation_loss), as the report's code did", key=state.key("step_on_loss"))
         st.toggle("Forget model.eval(): dropout stays on while judged", key=state.key("evaluate_with_dropout"))
         st.caption("Section 4 makes an experiment of each.")
+
+
+def _what_is_trained(state: LinkState) -> None:
+    """The network, the digits and the variants."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Network",
+            ["A", "B", "custom"],
+            format_func=lambda name: "your own" if name == "custom" else name,
+            key=state.key("architecture"),
+            required=True,
+        )
+        st.segmented_control(
+            "Digits", list(DIGITS), format_func=DIGITS.__getitem__, key=state.key("source"), required=True
+        )
+    st.pills(
+        "Variants",
+        list(VARIANT_NAMES),
+        selection_mode="multi",
+        format_func=VARIANT_NAMES.__getitem__,
+        key=state.key("variants"),
+    )
+    if state["source"] == "mnist" and "mnist" not in available_sources():
+        st.caption(
+            "Full MNIST is not on this machine: `python -m mlcore data download` gets it. The sample always works."
+        )
 
 
 def _start(state: LinkState, variants: Sequence[Variant]) -> None:

@@ -21,7 +21,7 @@ from ui.links import LinkState
 from ui.runs import plain
 from ui.terms import terms
 
-MOST_SHOWN = 40
+MOST_SHOWN, ACROSS = 36, 6
 PAIRS = {
     "A against B": ("A-baseline", "B-baseline"),
     "A with and without dropout": ("A-baseline", "A-dropout"),
@@ -144,7 +144,7 @@ def _images_of(
     answers1, answers2 = first[places].argmax(1), second[places].argmax(1)
     captions = [f"{truth}: {a}, {b}" for truth, a, b in zip(labels[places], answers1, answers2, strict=True)]
     show_png(
-        image_grid(images, columns=8, scale=3, captions=captions),
+        image_grid(images, columns=ACROSS, scale=3, captions=captions),
         alt=f"{len(places)} images: {names[group].lower()}; the surest mistake first",
         caption="Under each image: the digit, then what the first and the second network said.",
     )
