@@ -10,7 +10,7 @@ import streamlit as st
 
 from mlcore.data.mnist import Digits, available_sources, open_source
 from mlcore.data.splits import Split, split_fraction
-from ui.charts import bar_chart
+from ui.charts import bar_chart, table_twin
 from ui.code import show_code
 from ui.fields import config_field
 from ui.images import image_grid, show_png
@@ -94,7 +94,7 @@ def _samples(state: LinkState, source: str, train_fraction: float, seed: int) ->
     """Report R1's figure 1: some digits with their labels, two of each from the training part."""
     digits = digits_of(source)
     train = split_of(source, train_fraction, seed).train
-    png = _sample_png(source, train_fraction, seed, state["shuffle"])
+    png = _sample_png(source, train_fraction, seed, state["shuffle"], colour("text"))
     st.subheader("Some of them, with their labels", anchor=False)
     show_png(png, alt=f"{SHOWN} handwritten digits from the training part, each with its label below")
     if st.button("Show others", icon=":material/shuffle:"):
@@ -104,19 +104,21 @@ def _samples(state: LinkState, source: str, train_fraction: float, seed: int) ->
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _sample_png(source: str, train_fraction: float, seed: int, shuffle: int) -> bytes:
+def _sample_png(source: str, train_fraction: float, seed: int, shuffle: int, ink: str) -> bytes:
     digits = digits_of(source)
     train = split_of(source, train_fraction, seed).train
     labels = digits.labels[train]
     rng = np.random.default_rng((seed, shuffle))
     picks = [rng.choice(np.flatnonzero(labels == digit), SHOWN // 10) for digit in range(10)]
     rows = train[np.stack(picks).T.reshape(-1)]
-    return image_grid(digits.images[rows], columns=10, scale=2, captions=[str(digits.labels[row]) for row in rows])
+    captions = [str(digits.labels[row]) for row in rows]
+    return image_grid(digits.images[rows], columns=10, scale=2, captions=captions, ink=ink)
 
 
 def _counts(source: str, train_fraction: float, seed: int) -> None:
+    counts = _class_counts(source, train_fraction, seed)
     bar_chart(
-        _class_counts(source, train_fraction, seed),
+        counts,
         x="digit",
         y="images",
         series="part",
@@ -127,6 +129,7 @@ def _counts(source: str, train_fraction: float, seed: int) -> None:
         key="class_counts",
         height=230,
     )
+    table_twin(counts, key="class_counts", file_name="digits.csv")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

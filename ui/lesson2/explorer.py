@@ -14,6 +14,7 @@ from ui.images import data_uri, image_grid, show_png
 from ui.lesson2.digits import digits_of, split_of
 from ui.lesson2.selected import NotKept, Selected, network_at
 from ui.links import LinkState
+from ui.theme import colour
 
 MOST_SHOWN = 40
 
@@ -46,7 +47,7 @@ def draw(state: LinkState, chosen: Selected) -> None:
     images = digits_of(chosen.config.source).images[cell.rows[:MOST_SHOWN]]
     sure = cell.probabilities[:MOST_SHOWN, said]
     show_png(
-        image_grid(images, columns=10, scale=2, captions=[f"{share:.0%}" for share in sure]),
+        image_grid(images, columns=10, scale=2, captions=[f"{share:.0%}" for share in sure], ink=colour("text")),
         alt=f"{len(images)} images of the digit {true} that the network called {said}, the most confident first",
         width=min(10, len(images)) * 62,
     )
@@ -97,7 +98,7 @@ def _table(cell: Answers, images: np.ndarray, true: int, said: int) -> None:
         {
             "image": [data_uri(image.tobytes()) for image in images],
             "ten probabilities": [[round(float(p), 4) for p in row] for row in shown],
-            **{str(digit): [float(p) for p in shown[:, digit]] for digit in range(10)},
+            **{str(digit): [100 * float(p) for p in shown[:, digit]] for digit in range(10)},
         },
         hide_index=True,
         row_height=58,
@@ -108,8 +109,8 @@ def _table(cell: Answers, images: np.ndarray, true: int, said: int) -> None:
             **{
                 str(digit): st.column_config.NumberColumn(
                     f"{digit} (true)" if digit == true else f"{digit} (said)" if digit == said else str(digit),
-                    format="percent",
-                    width=80,
+                    format="%.2f %%",
+                    width=85,
                 )
                 for digit in range(10)
             },

@@ -45,11 +45,11 @@ def sum_formula(a: np.ndarray, weights: np.ndarray, bias: float, z: float, layer
         left_out = float(products.sum() - products[shown].sum())
         terms_.append(rf"\underbrace{{({number(left_out)})}}_{{{rest}\text{{ other products}}}}")
     terms_.append(rf"\underbrace{{({number(bias)})}}_{{b_{{{unit}}}}}")
-    symbols = (
-        rf"z^{{({layer})}}_{{{unit}}} = \sum_i a^{{({layer - 1})}}_i W^{{({layer})}}_{{i,{unit}}}"
-        rf" + b^{{({layer})}}_{{{unit}}}"
-    )
-    return rf"\begin{{aligned}} {symbols} &= {' + '.join(terms_)} \\ &= {number(z)} \end{{aligned}}"
+    left = rf"z^{{({layer})}}_{{{unit}}}"
+    right = rf"\sum_i a^{{({layer - 1})}}_i W^{{({layer})}}_{{i,{unit}}} + b^{{({layer})}}_{{{unit}}}"
+    # Symbols, numbers and result stand on lines of their own: one line would be too wide for most screens.
+    added = " + ".join(terms_)
+    return rf"\begin{{aligned}} {left} &= {right} \\ &= {added} \\ &= {number(z)} \end{{aligned}}"
 
 
 def slice_columns(step: OneStep, layer: int, unit: int) -> dict[str, list[Any]]:

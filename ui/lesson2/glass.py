@@ -224,7 +224,7 @@ def _update(step: OneStep, layer: int, unit: int, source: int) -> None:
     summed = " + ".join(parts)
     st.latex(
         rf"\begin{{aligned}} \frac{{\partial L}}{{\partial {name}}} &= \sum_n a^{{({layer - 1})}}_{{n,{source}}}\,"
-        rf"\delta^{{({layer})}}_{{n,{unit}}} = {summed} = {number(update.gradient)} \\"
+        rf"\delta^{{({layer})}}_{{n,{unit}}} \\ &= {summed} \\ &= {number(update.gradient)} \\"
         rf"{name} &\leftarrow {number(update.old, 8)} - {update.learning_rate:g}\cdot({number(update.gradient)})"
         rf" = {number(update.new, 8)} \end{{aligned}}"
     )

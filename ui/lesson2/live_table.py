@@ -90,7 +90,7 @@ def _draw(runs: Sequence[RunView]) -> None:
         hide_index=True,
         column_config={
             "done": st.column_config.ProgressColumn("done", min_value=0, max_value=1, format="percent"),
-            "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
+            "test accuracy": st.column_config.NumberColumn("test accuracy", format="%.2f %%"),
             "test loss": st.column_config.NumberColumn("test loss", format="%.3f"),
         },
         key="six.table",
@@ -99,7 +99,7 @@ def _draw(runs: Sequence[RunView]) -> None:
 
 
 def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
-    """One row per run: cell, weights, progress, newest figures with the Wilson interval."""
+    """One row per run: cell, weights, progress, newest figures (in per cent) with the Wilson interval."""
     names = ("cell", "weights", "done", "test accuracy", "95 % interval", "test loss")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for run in runs:
@@ -111,7 +111,7 @@ def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
             f"{ACTIVATION_NAMES[config.activations[0]]} {split_name(config.train_fraction)}",
             WEIGHT_NAMES[config.initializer],
             run.progress,
-            figures.get("test_accuracy"),
+            100 * figures["test_accuracy"] if figures else None,
             f"{100 * interval.low:.1f} – {100 * interval.high:.1f} %" if interval else "",
             figures.get("test_loss"),
         )

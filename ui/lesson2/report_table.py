@@ -84,7 +84,7 @@ def report_rows(ours: Sequence[CellSummary]) -> dict[str, list[str]]:
     """The report's six cells beside ours with its weights, as the columns of a table."""
     columns: dict[str, list[str]] = {
         name: []
-        for name in ("cell", "report: loss", "report: accuracy", "ours: loss", "ours: accuracy", "the difference")
+        for name in ("cell", "report: loss", "report: accuracy", "ours: loss", "ours: accuracy", "the report is")
     }
     for cell, mine in zip(TABLE1, ours, strict=True):
         interval = wilson_interval(round(cell.accuracy * cell.images), cell.images)

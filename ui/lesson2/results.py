@@ -152,7 +152,7 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
             hide_index=True,
             height="content",
             column_config={
-                name: st.column_config.NumberColumn(name, format="percent") for name in ("precision", "recall", "F1")
+                name: st.column_config.NumberColumn(name, format="%.2f %%") for name in ("precision", "recall", "F1")
             },
             alt="Precision, recall and F1 of each digit",
         )
@@ -162,15 +162,15 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
 
 
 def per_digit(confusion: Any) -> dict[str, list[Any]]:
-    """Precision, recall and F1 of each digit, and how many of it there are, as columns."""
+    """Precision, recall and F1 of each digit in per cent, and how many of it there are, as columns."""
     precision, recall, f1 = precision_recall_f1_per_class(confusion)
     counts = np.asarray(confusion).sum(axis=1)
     return {
         "digit": list(range(10)),
         "images": counts.tolist(),
-        "precision": precision.tolist(),
-        "recall": recall.tolist(),
-        "F1": f1.tolist(),
+        "precision": (100 * precision).tolist(),
+        "recall": (100 * recall).tolist(),
+        "F1": (100 * f1).tolist(),
     }
 
 

@@ -107,7 +107,7 @@ def run_label(run: RunView) -> str:
     from ui.lesson2.choose import settings_in_words
 
     assert isinstance(run.config, ScratchConfig)
-    reached = f" · {run.best_accuracy:.1%}" if run.best_accuracy else ""
+    reached = f" · best {run.best_accuracy:.1%}" if run.best_accuracy else ""
     return f"{run.name or settings_in_words(run.config)}{reached}"
 
 
