@@ -128,7 +128,7 @@ def run_slice(job: SliceJob) -> SliceResult:
     except OSError as error:
         cause = DISK_ERRORS.get(error.errno or 0, "")
         result.error = PAUSED_BY_DISK.format(cause=cause) if cause else f"Training could not go on: {error}."
-        result.retry, result.detail = bool(cause), traceback.format_exc()
+        result.retry, result.detail = bool(cause), "" if cause else traceback.format_exc()
     except MemoryError:
         result.error = "There is not enough memory for this run: a smaller network or batch may fit."
     except Exception as error:
