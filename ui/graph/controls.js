@@ -61,8 +61,8 @@ function frame(root) {
   view.tools = html("div", { class: "zoom", role: "group", "aria-label": "Size of the graph" }, view.stage);
   button(view.tools, "Smaller", null, () => zoom(view, 1 / 1.25), "−");
   button(view.tools, "Larger", null, () => zoom(view, 1.25), "+");
-  button(view.tools, "Fit the graph to the width", null, () => zoom(view, null), "Fit");
-  button(view.tools, "All: show the whole graph", null, () => zoom(view, 0), "All");
+  button(view.tools, "Fit the graph to the width", null, () => zoom(view, "fit"), "Fit");
+  button(view.tools, "All: show the whole graph", null, () => zoom(view, "all"), "All");
   view.scroll = html("div", { class: "scroll" }, view.stage);
   const bar = html("div", { class: "bar", role: "group", "aria-label": "Steps" }, root);
   const buttons = html("div", { class: "buttons" }, bar);

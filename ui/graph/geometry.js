@@ -1,6 +1,6 @@
 // Where everything goes, in pixels: columns that fit the page, curves, labels that cover nothing, and zooming.
 
-const ROW = 65, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.62;
+const ROW = 65, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.8;
 const BARS = 12; // what scroll bars may take
 
 function nodeWidth(node) {
@@ -98,9 +98,11 @@ function size(view) {
 }
 
 function zoom(view, factor) {
-  const whole = Math.min(1, (view.stage.clientWidth - BARS) / view.wide, (tallest() - BARS) / view.tall);
-  if (factor === 0) view.zoom = whole;
-  else view.zoom = factor === null ? null : Math.min(2.5, Math.max(Math.min(whole, 0.3), view.scale * factor));
+  const fit = Math.min(1, (view.stage.clientWidth - BARS) / view.wide);
+  const whole = Math.min(fit, (tallest() - BARS) / view.tall);
+  if (factor === "all") view.zoom = whole;
+  else if (factor === "fit") view.zoom = fit;
+  else view.zoom = Math.min(2.5, Math.max(Math.min(whole, 0.3), view.scale * factor));
   const before = view.scale, pane = view.scroll;
   const middle = [pane.scrollLeft + pane.clientWidth / 2, pane.scrollTop + pane.clientHeight / 2];
   size(view);
