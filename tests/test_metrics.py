@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from mlcore.classification import accuracy, confusion_matrix, precision_recall_f1
-from mlcore.experiments.metrics import accuracy_interval, compare_accuracies, wilson_interval
+from mlcore.experiments.comparison import compare_shares
+from mlcore.experiments.metrics import accuracy_interval, difference_interval, wilson_interval
 
 
 def _answers(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -81,26 +82,28 @@ def test_wilson_interval_stays_inside() -> None:
         wilson_interval(3, 2)
 
 
-def test_interval_of_a_confusion_matrix_and_its_words() -> None:
+def test_interval_of_a_confusion_matrix() -> None:
     interval = accuracy_interval(np.diag([90] * 10) + np.eye(10, k=1) * 10)
     assert interval.images == 990
-    assert interval.words == "90.9 % (89.0 to 92.5)"
+    assert (interval.accuracy, interval.low, interval.high) == pytest.approx((0.909, 0.890, 0.925), abs=5e-4)
 
 
 def test_a_small_difference_is_called_noise_and_a_large_one_is_not() -> None:
-    close = compare_accuracies(wilson_interval(835, 1_000), wilson_interval(831, 1_000), ("80–20", "90–10"))
+    close = compare_shares(0.831, 1_000, 0.835, 1_000)
     assert close.noise
     assert "inside the noise" in close.words
-    assert "80–20" in close.words
-    far = compare_accuracies(wilson_interval(845, 1_000), wilson_interval(974, 1_000), ("normal weights", "He weights"))
+    far = compare_shares(0.974, 1_000, 0.845, 1_000)
     assert not far.noise
-    assert far.difference == pytest.approx(-0.129)
-    assert far.words.startswith("He weights is ahead of normal weights by 12.9 percentage points")
+    assert far.difference == pytest.approx(-12.9)
+    # Newcombe's interval, worked out with the two Wilson intervals by hand.
+    low, high = difference_interval(wilson_interval(845, 1_000), wilson_interval(974, 1_000))
+    assert (far.low, far.high) == pytest.approx((100 * low, 100 * high))
+    assert (low, high) == pytest.approx((-0.1541, -0.1048), abs=5e-5)
 
 
 def test_the_noise_verdict_holds_its_level() -> None:
     """Two equally good networks are called different in about 5 of 100 comparisons."""
     rng = np.random.default_rng(1)
-    draws = rng.binomial(1_000, 0.9, size=(400, 2))
-    called = sum(not compare_accuracies(*(wilson_interval(int(n), 1_000) for n in pair)).noise for pair in draws)
+    draws = rng.binomial(1_000, 0.9, size=(400, 2)) / 1_000
+    called = sum(not compare_shares(first, 1_000, second, 1_000).noise for first, second in draws)
     assert 4 <= called <= 40

@@ -11,7 +11,7 @@ from mlcore.experiments import disagreement as versus
 from mlcore.experiments.inference import predict_probabilities
 from mlcore.experiments.overfitting import RULES, Curves, came_apart, describe
 from mlcore.experiments.selection import explain, select
-from mlcore.experiments.variants import COMPARISONS, changes_text, compare
+from mlcore.experiments.variants import COMPARISONS, compare
 
 EPOCHS = 100
 
@@ -170,13 +170,6 @@ def test_why_training_images_are_learned_less_well_depends_on_the_run() -> None:
     assert "The rate fell before" in (say(overfitted(), curves("StepLR", learning_rate=STEPPED)) or "")
     assert "holding a network back" in (say(overfitted(), curves("dropout 0.3", dropout=0.3)) or "")
     assert (say(overfitted(), curves("rate 1")) or "").endswith("with baseline.")
-
-
-def test_changes_are_named_in_words() -> None:
-    base = {"dropout": 0.0, "step_size": None, "learning_rate": 0.001, "initializer": "default", "epochs": 20}
-    assert changes_text({**base, "dropout": 0.3, "epochs": 500}, base) == "dropout 0.3"
-    assert changes_text({**base, "step_size": 10, "learning_rate": 0.01}, base) == "StepLR every 10 epochs, rate 0.01"
-    assert changes_text(base, base) == ""
 
 
 def table(validation: list[float], test: list[float]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def parse(text: str, limit: int = MOST_NODES) -> Expression:
 
 def _leaves(names: Sequence[str], values: Mapping[str, float], ties: Mapping[str, str]) -> dict[str, Value]:
     """One input for every name; tied names share one."""
-    leaders = {name: _leader(name, ties) for name in names}
+    leaders = {name: leader_of(name, ties) for name in names}
     missing = [name for name in dict.fromkeys(leaders.values()) if name not in values]
     if missing:
         raise ExpressionError(f"There is no value for {listed(missing)}.")
@@ -123,8 +123,12 @@ def _leaves(names: Sequence[str], values: Mapping[str, float], ties: Mapping[str
     return {name: leaves[leader] for name, leader in leaders.items()}
 
 
-def _leader(name: str, ties: Mapping[str, str]) -> str:
-    """The name at the end of a chain of ties."""
+def leader_of(name: str, ties: Mapping[str, str]) -> str:
+    """The name at the end of a chain of ties: the one whose input a name shares, or the name itself.
+
+    Raises:
+        ExpressionError: the ties go in a circle.
+    """
     seen = {name}
     while name in ties:
         name = ties[name]

@@ -9,7 +9,7 @@ import keyword
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mlcore.autodiff.expressions import Expression, parse
+from mlcore.autodiff.expressions import Expression, leader_of, parse
 from mlcore.autodiff.operations import OPERATIONS
 
 _CALLS = {"max": "torch.maximum", "min": "torch.minimum"}
@@ -29,7 +29,7 @@ def torch_script(expression: str, values: Mapping[str, float], ties: Mapping[str
         KeyError: a value is missing.
     """
     read, tied = parse(expression), dict(ties or {})
-    leaders = {name: _leader(name, tied) for name in read.names}
+    leaders = {name: leader_of(name, tied) for name in read.names}
     # Whatever a name means to Python or to the script itself, here it is a variable.
     safe = {name: f"{name}_" if name in _TAKEN else name for name in (*leaders, *leaders.values())}
     lines = ["import torch", ""]
@@ -48,12 +48,6 @@ def torch_script(expression: str, values: Mapping[str, float], ties: Mapping[str
     lines += ["result.backward()", "", 'print("value", result.item())']
     lines += [f'print("gradient of {name}", {safe[name]}.grad.item())' for name in read.names]
     return "\n".join(lines) + "\n"
-
-
-def _leader(name: str, ties: Mapping[str, str]) -> str:
-    for _ in range(len(ties)):
-        name = ties.get(name, name)
-    return name
 
 
 _TAKEN = {*keyword.kwlist, "torch", "result", "print", "float"}

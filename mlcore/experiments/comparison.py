@@ -2,8 +2,8 @@
 
 An accuracy is noisy for two reasons. The test images are a sample (`compare_shares` puts an interval on the difference
 of two shares), and a training is one of many that could have been (`compare_seeds` and `compare_with_one` look at how
-far trainings with other seeds land). `what_differs` names the settings in which configs differ, and `same_start` says
-whether two runs begin with the same weights and see the same images. Differences are in points of a per cent.
+far trainings with other seeds land). `what_differs` names the settings in which configs differ, and `start_words` says
+whether runs begin with the same weights and see the same images. Differences are in points of a per cent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlcore.experiments.metrics import compare_accuracies, wilson_interval
+from mlcore.experiments.metrics import difference_interval, wilson_interval
 from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, TABLE1
 from mlcore.experiments.table1 import INITIALIZERS, Table1
 
@@ -47,16 +47,16 @@ class Verdict:
 def compare_shares(share: float, images: int, other: float, other_images: int) -> Verdict:
     """`other` − `share`, when each is the share of right answers among so many test images.
 
-    The interval is that of `mlcore.experiments.metrics.compare_accuracies`. It knows the luck of the test images only;
+    The interval is that of `mlcore.experiments.metrics.difference_interval`. It knows the luck of the test images only;
     what another seed would have given comes on top.
     """
     first, second = (
         wilson_interval(round(other * other_images), other_images),
         wilson_interval(round(share * images), images),
     )
-    compared = compare_accuracies(first, second)
+    low, high = difference_interval(first, second)
     # The difference is of the shares as given (a report prints four figures), not of the counts they are rounded to.
-    return Verdict(100 * (other - share), 100 * compared.low, 100 * compared.high)
+    return Verdict(100 * (other - share), 100 * low, 100 * high)
 
 
 def compare_seeds(before: Sequence[float], after: Sequence[float]) -> Verdict:
@@ -282,12 +282,6 @@ def difference_words(configs: Sequence[Any]) -> str:
     parts = [f"{LABELS.get(name, name)} ({' / '.join(texts)})" for name, texts in different.items()]
     listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"These runs differ in {listed}."
-
-
-def same_start(configs: Sequence[Any]) -> bool:
-    """Whether all begin with the same weights and get the same images: only training settings differ."""
-    different = set(what_differs(configs))
-    return not different & {*START_FIELDS, *IMAGE_FIELDS}
 
 
 def start_words(configs: Sequence[Any]) -> str:

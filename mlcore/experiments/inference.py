@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# R2, part II: pixels scaled to [0, 1], then normalised.
-PIXEL_MEAN = 0.1307
-PIXEL_STANDARD_DEVIATION = 0.3081
+from mlcore.networks.architectures import MEAN, STANDARD_DEVIATION
 
 Floats = npt.NDArray[np.float32]
 BATCH = 1024
@@ -23,7 +21,7 @@ BATCH = 1024
 def normalise(images: npt.NDArray[Any]) -> Floats:
     """Pixels as the networks see them: (n, 784) uint8 in 0…255 -> float32 in about [-0.42, 2.82]."""
     scaled = images.astype(np.float32) / np.float32(255)
-    return (scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STANDARD_DEVIATION)
+    return (scaled - np.float32(MEAN)) / np.float32(STANDARD_DEVIATION)
 
 
 def layer_count(weights: Mapping[str, npt.NDArray[Any]]) -> int:

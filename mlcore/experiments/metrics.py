@@ -1,7 +1,7 @@
 """What a result is worth: accuracy with its interval, precision, recall and F1, and whether a difference is noise.
 
 Everything starts from a confusion matrix (`mlcore.classification`). `accuracy_interval` says how far luck in the
-choice of test images reaches, `compare_accuracies` puts two results into one sentence.
+choice of test images reaches, `difference_interval` how far it reaches in the difference of two.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from mlcore.classification import (
 )
 
 __all__ = [
-    "Comparison",
     "Interval",
     "accuracy",
     "accuracy_interval",
-    "compare_accuracies",
     "confusion_matrix",
+    "difference_interval",
     "precision_recall_f1",
     "precision_recall_f1_per_class",
     "wilson_interval",
@@ -41,29 +40,6 @@ class Interval:
     low: float
     high: float
     images: int
-
-    @property
-    def words(self) -> str:
-        """`84.5 % (83.9 to 85.1)`."""
-        return f"{100 * self.accuracy:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two accuracies held against each other.
-
-    Attributes:
-        difference: first less second, as a fraction.
-        low, high: 95 % interval of that difference.
-        noise: whether the interval holds 0.
-        words: one sentence.
-    """
-
-    difference: float
-    low: float
-    high: float
-    noise: bool
-    words: str
 
 
 def wilson_interval(right: int, images: int, confidence: float = CONFIDENCE) -> Interval:
@@ -95,26 +71,13 @@ def accuracy_interval(confusion: Any) -> Interval:
     return wilson_interval(int(np.trace(counts)), int(counts.sum()))
 
 
-def compare_accuracies(
-    first: Interval, second: Interval, names: tuple[str, str] = ("the first", "the second")
-) -> Comparison:
-    """Is the difference of two accuracies more than luck?
+def difference_interval(first: Interval, second: Interval) -> tuple[float, float]:
+    """Where the difference of two accuracies, first less second, lies with 95 % confidence; fractions.
 
-    The interval of the difference is Newcombe's (1998, method 10), built from the two Wilson intervals; the two tests
-    are taken as independent, which for two networks judged on the same images errs on the careful side.
-
-    Args:
-        names: what to call the two in the sentence.
+    The interval is Newcombe's (1998, method 10), built from the two Wilson intervals; the two tests are taken as
+    independent, which for two networks judged on the same images errs on the careful side.
     """
     difference = first.accuracy - second.accuracy
     low = difference - math.hypot(first.accuracy - first.low, second.high - second.accuracy)
     high = difference + math.hypot(first.high - first.accuracy, second.accuracy - second.low)
-    noise = low <= 0 <= high
-    better, worse = names if difference >= 0 else names[::-1]
-    size = f"{100 * abs(difference):.1f} percentage points"
-    inside = f"{100 * low:+.1f} to {100 * high:+.1f}"
-    if noise:
-        words = f"The difference of {size} between {names[0]} and {names[1]} is inside the noise ({inside})."
-    else:
-        words = f"{better[0].upper()}{better[1:]} is ahead of {worse} by {size}, more than luck explains ({inside})."
-    return Comparison(difference, low, high, noise, words)
+    return low, high

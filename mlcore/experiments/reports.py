@@ -1,7 +1,8 @@
 """What the two course reports printed, as data: every figure here is theirs, none of it is ours.
 
-R1 is the network from scratch (CSL7590); R2 has the worked example and Networks A and B (CS-898BD). Put a run of this
-project beside `table1_cell("relu", 0.8)` or `R2_EXPERIMENTS["A1"]`; the `*_config` functions say how it trained.
+R1 is the network from scratch (CSL7590); R2 has Networks A and B (CS-898BD), and a worked example that stands in
+`mlcore.autodiff.examples`. Put a run of this project beside `table1_cell("relu", 0.8)` or `R2_EXPERIMENTS["A1"]`;
+`r1_config` says how the first was trained, `mlcore.experiments.recorded` how the second were.
 Accuracies are fractions in [0, 1], losses mean cross-entropy in nats, times seconds.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from mlcore.experiments.configs import NetworkConfig, ScratchConfig
+from mlcore.experiments.configs import ScratchConfig
 
 # --- R1: the network from scratch -------------------------------------------------------------------------------------
 
@@ -129,36 +130,6 @@ def bias_terms_explained() -> str:
     )
 
 
-# --- R2, part I: the worked example -----------------------------------------------------------------------------------
-
-R2_EXPRESSION = "(x1*w1 + x2*w2) * (x3*w3 + x4*w4)"
-R2_INPUTS: Mapping[str, float] = MappingProxyType(
-    {"x1": 0.7, "w1": -1.5, "x2": 0.34, "w2": -0.35, "x3": 0.2, "w3": -0.25, "x4": -0.9, "w4": 0.2}
-)
-# Forward, in the report's order and with its names.
-R2_NODES: Mapping[str, float] = MappingProxyType(
-    {"q": -1.05, "t": -0.119, "s": -0.05, "g": -0.18, "p": -1.169, "r": -0.23, "f": 0.26887}
-)
-# Backward, as printed (four figures or so).
-R2_GRADIENTS: Mapping[str, float] = MappingProxyType(
-    {
-        "p": -0.23,
-        "r": -1.169,
-        "q": -0.23,
-        "t": -0.23,
-        "s": -1.169,
-        "g": -1.169,
-        "x1": 0.345,
-        "x2": 0.0805,
-        "x3": 0.29225,
-        "x4": -0.2338,
-        "w1": -0.161,
-        "w2": -0.0782,
-        "w3": -0.2338,
-        "w4": 1.0521,
-    }
-)
-
 # --- R2, part II: Networks A and B ------------------------------------------------------------------------------------
 
 R2_IMAGES: Mapping[str, int] = MappingProxyType({"train": 57_000, "validation": 10_000, "test": 3_000})
@@ -205,10 +176,6 @@ R2_EXPERIMENTS: Mapping[str, R2Experiment] = MappingProxyType(
     }
 )
 
-# R2's plots of experiment 1 begin here for network A: the network had been trained before recording started.
-R2_FIRST_RECORDED_TRAIN_LOSS = 0.058
-R2_FIRST_RECORDED_ACCURACY = 0.9665
-
 # Convolutional ensembles and plain networks on MNIST: accuracy, from and to.
 STATE_OF_THE_ART: tuple[float, float] = (0.998, 0.999)
 PLAIN_NETWORK_BEST: tuple[float, float] = (0.98, 0.987)
@@ -234,41 +201,3 @@ R2_NOTES: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
-
-Variant = Literal["baseline", "dropout", "schedule", "described", "as_run"]
-# What each variant is called, and what it changes from experiment 1 (Adam at 0.001, batches of 64, 500 epochs).
-R2_VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "baseline": ("baseline", {}),
-        "dropout": ("dropout 0.3", {"dropout": 0.3}),
-        "schedule": ("StepLR as described", {"learning_rate": 0.01, "step_size": 10, "gamma": 0.1}),
-        "described": (
-            "dropout + StepLR as described",
-            {"dropout": 0.3, "initializer": "xavier", "learning_rate": 0.01, "step_size": 10, "gamma": 0.1},
-        ),
-        "as_run": ("dropout, as the code ran", {"dropout": 0.3, "initializer": "xavier"}),
-    }
-)
-
-
-def r2_config(architecture: str = "A", variant: str = "baseline", **changes: Any) -> NetworkConfig:
-    """How R2 trained: Adam at 0.001, batches of 64, 500 epochs, with what the variant changes.
-
-    Args:
-        architecture: "A" or "B".
-        variant: a key of `R2_VARIANTS`.
-        changes: fields to set otherwise, e.g. `epochs=20`.
-
-    Raises:
-        KeyError: there is no such variant.
-        pydantic.ValidationError: a value is not allowed; see `config_problems`.
-    """
-    values: dict[str, Any] = {
-        "source": "mnist",
-        "architecture": architecture,
-        "learning_rate": 0.001,
-        "batch_size": 64,
-        "epochs": 500,
-        "seed": 0,
-    }
-    return NetworkConfig(**{**values, **R2_VARIANTS[variant][1], **changes})

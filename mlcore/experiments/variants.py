@@ -1,13 +1,12 @@
 """What a change did to a run, in words: two runs of one network, compared by rules at the last epoch both have.
 
 Each rule of `COMPARISONS` reads the curves of a run and of its variant and returns a sentence with the numbers it saw,
-or `None`; `compare` asks all of them. The variant is named by what its config changes (`changes_text`).
+or `None`; `compare` asks all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -155,24 +154,3 @@ def compare(base: Curves, other: Curves) -> list[Finding]:
         if came_apart(run):
             return [Finding("came_apart", f"There is nothing to compare: {run.name} came apart.")]
     return [Finding(name, text) for name, rule in COMPARISONS.items() if (text := rule(base, other)) is not None]
-
-
-_WORDS: dict[str, Callable[[Any], str]] = {
-    "architecture": lambda value: f"network {value}",
-    "dropout": lambda value: f"dropout {value:g}" if value else "no dropout",
-    "step_size": lambda value: f"StepLR every {value} epochs" if value else "a constant rate",
-    "gamma": lambda value: f"gamma {value:g}",
-    "learning_rate": lambda value: f"rate {value:g}",
-    "batch_size": lambda value: f"batches of {value}",
-    "initializer": lambda value: f"{value} weights",
-    "seed": lambda value: f"seed {value}",
-    "step_on_loss": lambda value: "scheduler.step(loss)" if value else "scheduler.step()",
-    "evaluate_with_dropout": lambda value: "without model.eval()" if value else "with model.eval()",
-}
-
-
-def changes_text(config: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """What `config` changes from `base`, in a few words: "dropout 0.3, xavier weights"; empty where nothing differs."""
-    return ", ".join(
-        words(config[field]) for field, words in _WORDS.items() if field in config and config[field] != base.get(field)
-    )

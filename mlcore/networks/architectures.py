@@ -1,6 +1,7 @@
 """Networks A and B of report R2 as plain numbers; nothing here needs PyTorch.
 
-`ARCHITECTURES` names their hidden layers, `parameter_count` adds up weights and biases of any list of layer sizes.
+`ARCHITECTURES` names their hidden layers, `MEAN` and `STANDARD_DEVIATION` say how they see a pixel, and
+`parameter_count` adds up weights and biases of any list of layer sizes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from itertools import pairwise
 
 INPUTS = 784
 OUTPUTS = 10
+
+# R2, part II: pixels are scaled to [0, 1], then normalised by MNIST's mean and standard deviation.
+MEAN = 0.1307
+STANDARD_DEVIATION = 0.3081
 
 # R2, part II, figures 8 and 9: units of each hidden layer.
 ARCHITECTURES: dict[str, tuple[int, ...]] = {

@@ -12,6 +12,7 @@ from typing import TypedDict
 import torch
 
 from mlcore.autodiff import OPERATIONS, parse
+from mlcore.autodiff.expressions import leader_of
 
 _TORCH: dict[str, Callable[..., torch.Tensor]] = {
     "+": torch.add,
@@ -53,13 +54,13 @@ def torch_gradients(
         passes: how many times backward runs without the gradients being zeroed in between.
 
     Raises:
-        ExpressionError: the text is not in the grammar.
+        ExpressionError: the text is not in the grammar, or ties go in a circle.
         KeyError: a value is missing.
     """
     read = parse(expression)
     leaves: dict[str, torch.Tensor] = {}
     for name in read.names:
-        leader = _leader(name, ties or {})
+        leader = leader_of(name, ties or {})
         if leader not in leaves:
             leaves[leader] = torch.tensor(float(values[leader]), dtype=torch.float64, requires_grad=True)
         leaves[name] = leaves[leader]
@@ -83,9 +84,3 @@ def torch_gradients(
         "value": result.item(),
         "gradients": {name: 0.0 if gradient is None else gradient.item() for name, gradient in gradients.items()},
     }
-
-
-def _leader(name: str, ties: Mapping[str, str]) -> str:
-    for _ in range(len(ties)):
-        name = ties.get(name, name)
-    return name

@@ -13,11 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlcore.networks.architectures import MEAN, STANDARD_DEVIATION
 from mlcore.networks.model import layer_views
-
-# Training images are scaled to [0, 1], then normalised by MNIST's mean and standard deviation (report R2, part II).
-MEAN = 0.1307
-STANDARD_DEVIATION = 0.3081
 
 
 def normalise(pixels: Tensor, out: Tensor) -> Tensor:
