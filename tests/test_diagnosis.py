@@ -33,8 +33,8 @@ def diagnosed(config: ScratchConfig) -> list[Diagnosis]:
     ("failure", "rule", "happened", "advice"),
     [
         ("sigmoid", "saturated", "sigmoid units sit where the curve is flat", "Xavier"),
-        ("dead", "dead", "dead ReLUs", "leaky ReLU"),
-        ("diverge", "diverged", "no longer a finite number", "rate of 10"),
+        ("dead", "dead", "dead ReLUs", "rate of 0.1"),
+        ("diverge", "diverged", "no longer a finite number", "rate of 0.01 from the same start, and He weights"),
         ("batch", "one_batch", "one single batch and one single update", "182 updates an epoch"),
     ],
 )
@@ -50,10 +50,36 @@ def test_every_failure_button_is_a_valid_run():
     assert all(ScratchConfig(**failure_settings(name)).source == "sample" for name in FAILURES)
 
 
-def test_what_to_try_against_saturation_does_help():
-    """Sigmoid with Xavier weights is not saturated any more."""
-    settings = {**failure_settings("sigmoid"), "initializer": "xavier", "bias": 0.0, "epochs": 2}
-    assert all(diagnosis.rule != "saturated" for diagnosis in diagnosed(ScratchConfig(**settings)))
+@pytest.mark.parametrize(
+    ("failure", "advised"),
+    [
+        ("sigmoid", {"initializer": "xavier"}),
+        ("dead", {"learning_rate": 0.1}),
+        ("diverge", {"learning_rate": 0.01, "initializer": "he"}),
+        ("batch", {"batch_size": 22}),
+    ],
+)
+def test_what_is_advised_does_help(failure, advised):
+    """The same start with nothing but the advice followed: whatever was said before is not said any more."""
+    config = ScratchConfig(**{**failure_settings(failure), "epochs": 3})
+    before = {diagnosis.rule for diagnosis in diagnosed(config)}
+    after = {diagnosis.rule for diagnosis in diagnosed(ScratchConfig(**{**config.model_dump(), **advised}))}
+    assert before and not before & after
+
+
+def test_dead_units_at_a_usual_rate_are_put_down_to_their_weights():
+    dead = ScratchEpoch(
+        epoch=1,
+        train_loss=1.0,
+        train_accuracy=0.8,
+        seconds=1.0,
+        test_loss=1.0,
+        test_accuracy=0.8,
+        statistics={"dead": (0.1, 0.52)},
+    )
+    theirs, he = (ScratchConfig(activation="relu", initializer=name) for name in ("normal", "he"))
+    assert "He weights" in diagnose(theirs, [dead], 4000)[0].advice
+    assert "rate of 0.001" in diagnose(he, [dead], 4000)[0].advice
 
 
 def test_a_good_training_is_left_alone():

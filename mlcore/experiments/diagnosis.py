@@ -18,6 +18,9 @@ MOSTLY = 0.5
 """Share of a layer's units from which we say that the layer does not work."""
 GUESSING = 0.2
 """Accuracy below which a network does little more than guess one of ten digits."""
+USUAL_RATE = 0.01
+HIGH_RATE = 0.1
+"""Rates that train the networks of this lesson, and above which a dead unit is put down to the rate."""
 CLIMBED = 1.5
 """The training loss is called rising when it is this many times its lowest."""
 
@@ -64,10 +67,11 @@ def diagnose(config: ScratchConfig, epochs: Sequence[ScratchEpoch], images: int,
 def _diverged(run: _Run) -> Diagnosis | None:
     if not run.halted:
         return None
-    rate = run.config.learning_rate
-    advice = f"Try a rate of {rate / 10:g} from the same start"
-    advice += ", or He weights." if run.config.initializer == "normal" else "."
-    return Diagnosis("diverged", run.halted, advice)
+    # The trainer's sentence goes on to advise in general; here the settings are known.
+    happened = run.halted.partition(" Try ")[0]
+    advice = f"Try a rate of {min(run.config.learning_rate / 10, USUAL_RATE):g} from the same start"
+    advice += ", and He weights." if run.config.initializer == "normal" else "."
+    return Diagnosis("diverged", happened, advice)
 
 
 def _dead(run: _Run) -> Diagnosis | None:
@@ -80,9 +84,14 @@ def _dead(run: _Run) -> Diagnosis | None:
         f"{share:.0%} of the units of hidden layer {layer} give 0 for every image: dead ReLUs. "
         "Where the output is 0 the gradient is 0 too, so no later step can wake them."
     )
-    if rate > 0.1:
+    if rate > HIGH_RATE:
         happened += f" Steps at rate {rate:g} threw their weights so far that no image reaches them."
-    advice = f"Try a rate of {min(rate / 10, 0.1):g}, or leaky ReLU, which keeps a small slope below 0."
+        advice = f"Try a rate of {min(rate / 10, HIGH_RATE):g} from the same start."
+    elif run.config.initializer == "normal":
+        happened += " Weights from N(0, 1) put their z so far below 0 that no image reaches them."
+        advice = "Try He weights from the same seed, or leaky ReLU, which keeps a small slope below 0."
+    else:
+        advice = f"Try a rate of {rate / 10:g}, or leaky ReLU, which keeps a small slope below 0."
     return Diagnosis("dead", happened, advice)
 
 

@@ -66,7 +66,9 @@ def _interval_spec(
     import altair as alt
 
     domain = list(names)
-    across = alt.X(field="cell", type="nominal", sort=list(cells), title=None).axis(labelAngle=0)
+    # "tanh 90–10" on two lines: a telephone has no room for six names beside each other.
+    names_below = {"labelAngle": 0, "labelOverlap": False, "labelExpr": "split(datum.label, ' ')"}
+    across = alt.X(field="cell", type="nominal", sort=list(cells), title=None).axis(**names_below)
     beside = alt.XOffset(field="series", type="nominal", scale=alt.Scale(domain=domain))
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320, symbolSize=80)
     colour = alt.Color(field="series", type="nominal", scale=alt.Scale(domain=domain), legend=legend)

@@ -50,9 +50,10 @@ def outcome(chosen: Selected) -> None:
     last, view = chosen.last, chosen.view
     interval = accuracy_interval(last.confusion)
     low, high = interval.low, interval.high
-    with st.container(horizontal=True, gap="large"):
+    between = f"{100 * low:.1f} – {100 * high:.1f} %"
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Test accuracy", f"{last.test_accuracy:.2%}", width="content")
-        st.metric("95 % interval", f"{low:.2%} – {high:.2%}", width="content", help=_interval_help(interval.images))
+        st.metric("95 % interval", between, width="content", help=_interval_help(interval.images))
         st.metric("Test loss", f"{last.test_loss:.3f}", width="content")
         st.metric("Epochs", f"{last.epoch} of {chosen.config.epochs}", width="content")
         st.metric("Training time", f"{sum(epoch.seconds for epoch in chosen.epochs):.1f} s", width="content")
