@@ -1,6 +1,7 @@
 """What the lesson makes of a graph: formulas, nudges, walks downhill, and a script that repeats it all."""
 
 import contextlib
+import doctest
 import io
 import math
 
@@ -16,11 +17,13 @@ from mlcore.autodiff import (
     descend,
     evaluate,
     example_of,
+    gradcheck,
     nudge,
     remark_on,
     sweep,
     torch_script,
 )
+from ui.graph import picture
 
 REPORT = EXAMPLES["report"]
 
@@ -151,6 +154,13 @@ def test_a_nudge_out_of_the_domain_has_no_value():
 def test_a_failing_check_prints_both_numbers():
     with pytest.raises(GradientMismatch, match=r"backward pass says 1\.0.*h = 1e-05 says 0\.1"):
         check_gradients("abs(x)", {"x": 1e-6})
+
+
+@pytest.mark.parametrize("module", [gradcheck, picture])
+def test_the_examples_in_docstrings_are_true(module):
+    ran = doctest.testmod(module)
+    assert ran.attempted
+    assert not ran.failed
 
 
 def test_one_step_downhill_by_hand():

@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from mlcore.autodiff import EXAMPLES, evaluate
+from mlcore.autodiff import EXAMPLES, ExpressionError, evaluate
 from mlcore.autodiff.exercises import make_problem
 from mlcore.networks import torch_gradients
 from tests.conftest import ROOT
 from ui.graph.picture import picture, readable
+from ui.lesson1.state import read_expression
 
 PAGE = str(ROOT / "pages" / "1_Forward_and_backward.py")
 REPORT = EXAMPLES["report"]
@@ -211,7 +212,35 @@ HOSTILE = {
     "unclosed": "(x + 1",
     "nothing": "   ",
     "too many nodes": " + ".join(f"x{number}" for number in range(150)),
+    "huge power of nothing": "9**9**",
+    "as long as is read": "x+" * 19_999 + "x",
+    "as many signs as are read": "-" * 39_999 + "x",
+    "as many powers as are read": "2**" * 13_000 + "2",
+    "as many functions as are read": "sin(" * 9_000,
 }
+
+
+def quickest(work: Any) -> float:
+    """Seconds of the best of five: what else the machine does only adds."""
+    taken = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+@pytest.mark.parametrize("text", list(HOSTILE.values()), ids=list(HOSTILE))
+def test_what_is_no_expression_costs_less_than_a_tenth_of_a_second(text: str):
+    def read() -> None:
+        with pytest.raises(ExpressionError):
+            read_expression(text)
+
+    assert quickest(read) < 0.1
+
+
+def test_a_huge_power_costs_less_than_a_tenth_of_a_second_too():
+    assert quickest(lambda: evaluate("9**9**9 + 10**1000000 + x", {"x": 1}, strict=False).data) < 0.1
 
 
 @pytest.mark.parametrize("text", list(HOSTILE.values()), ids=list(HOSTILE))
