@@ -30,6 +30,9 @@ POLL_SECONDS = 1.0
 # So many runs under way are called busy: each moves every ten seconds or so.
 BUSY = 20
 
+# How many of the runtime's notices this visitor has been told.
+_SAID = "runs.said"
+
 # Settings that "Change one thing" offers: all but where the digits come from.
 _FIXED = ("kind", "source")
 
@@ -47,10 +50,23 @@ _STATUS = {
 def runtime() -> Runtime:
     """The runtime of this app, started at the first call; if it cannot be started the page says why and stops."""
     try:
-        return _runtime()
+        running = _runtime()
     except StoreUnavailable as problem:
-        st.error(f"{problem} The lessons need it to keep your runs.", icon=":material/database_off:")
+        st.error(
+            f"{problem} The lessons need it to keep your runs: reload the page to try again.",
+            icon=":material/database_off:",
+        )
         st.stop()
+    _say(running.notices)
+    return running
+
+
+def _say(notices: Sequence[str]) -> None:
+    """What whoever opens the app should know, once: a database that was set aside, a setting that was ignored."""
+    said = st.session_state.get(_SAID, 0)
+    st.session_state[_SAID] = len(notices)
+    for notice in notices[said:]:
+        st.toast(plain(notice), icon=":material/info:", duration="infinite")
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda running: running.close())
@@ -106,7 +122,6 @@ def live_panel(
             icon=":material/link_off:",
         )
         return None
-    _notices()
     every = POLL_SECONDS if view.live else None
     st.fragment(_panel, run_every=every)(run_id, charts, on_fork, controls, key, view.live)
     return view
@@ -131,18 +146,11 @@ def live_group(
         return []
     if not views:
         return []
-    _notices()
     every = POLL_SECONDS if any(view.live for view in views) else None
     st.fragment(_group, run_every=every)(
         [view.id for view in views], charts, key, [view.live for view in views], labels or {}
     )
     return views
-
-
-def _notices() -> None:
-    """What whoever runs the app should know: a database that was set aside, a setting that was ignored."""
-    for notice in runtime().notices:
-        st.info(plain(notice), icon=":material/info:")
 
 
 def _panel(

@@ -266,6 +266,18 @@ def test_a_locked_database_holds_runs_up_and_loses_nothing(make_runtime, me, tmp
     finish(runtime, me, run_id, config(epochs=40, seed=1))
 
 
+def test_a_database_that_is_locked_when_the_app_starts(make_runtime, me, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlcore.runtime.engines.PRAGMAS", (*PRAGMAS[:-2], "busy_timeout=100", *PRAGMAS[-1:]))
+    make_runtime().close()
+    with closing(sqlite3.connect(tmp_path / "lab.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable, match="locked by another program"):
+            make_runtime()
+        other.execute("ROLLBACK")
+    finish(runtime := make_runtime(), me, runtime.submit(me, config(seed=1)), config(seed=1))
+    assert not runtime.notices, "a locked file is not taken for a damaged one"
+
+
 def test_a_full_disk_holds_runs_up_and_loses_nothing(make_runtime, me, monkeypatch):
     monkeypatch.setattr("mlcore.runtime.keeper.RETRY", 0.2)
     runtime = make_runtime()

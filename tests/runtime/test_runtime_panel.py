@@ -218,8 +218,21 @@ def test_a_database_that_cannot_be_opened_is_said_once(monkeypatch, tmp_path):
     st.cache_resource.clear()
     app = AppTest.from_string("from ui.runs import runtime\nruntime()\nimport streamlit as st\nst.write('after')").run()
     assert "cannot be opened" in app.error[0].value
+    assert "reload the page to try again" in app.error[0].value
     assert not app.exception
     assert not app.markdown
+
+
+def test_what_the_app_met_at_its_start_is_said_once_to_everybody(runtime, monkeypatch):
+    monkeypatch.setattr(runs, "_runtime", lambda: runtime)
+    monkeypatch.setattr(runtime, "notices", ["LAB_MAX_EPOCHS was ignored."])
+    script = "from ui.runs import runtime\nruntime()\nruntime()"
+    for _ in range(2):
+        app = AppTest.from_string(script).run()
+        assert [toast.value for toast in app.toast] == ["LAB\\_MAX\\_EPOCHS was ignored\\."]
+        assert not app.run().toast
+    runtime.notices.append("The run database was damaged.")
+    assert [toast.value for toast in app.run().toast] == ["The run database was damaged\\."]
 
 
 @pytest.mark.parametrize(
