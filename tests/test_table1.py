@@ -80,8 +80,9 @@ class TestKeptRecording:
         again = table1.train_run(key, str(mnist_dir), {"epochs": 2})
         assert again["data_hash"] == table1.read_table1(RECORDED).about["data_hash"]
         for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
-            # Float32 sums may be rounded otherwise by another processor; here they come out the same.
-            assert again["epochs"][name] == pytest.approx(recorded.epochs[name][:2], rel=2e-3), name
+            # The same processor gives the same numbers. Another rounds float32 sums otherwise, which unscaled weights
+            # blow up to a few tenths of a per cent in two epochs; another seed moves them by several per cent.
+            assert again["epochs"][name] == pytest.approx(recorded.epochs[name][:2], rel=1e-2), name
 
     def test_lands_beside_the_report(self):
         """With the report's seed each cell lies within 2.5 points of the report's; He weights gain eight or more.
