@@ -9,8 +9,8 @@ import streamlit as st
 from mlcore.scratch.gradcheck import AGREES, NUDGE, CheckedParameter, GradientCheck, gradient_check
 from ui.charts import table_twin
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.fields import whole_field
-from ui.lesson2.digits import digits_of
 from ui.lesson2.formulas import REACHABLE, number
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState

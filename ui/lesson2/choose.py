@@ -13,8 +13,9 @@ from mlcore.experiments.comparison import ACTIVATION_NAMES, WEIGHT_NAMES, value_
 from mlcore.experiments.configs import MOST_LAYERS, ScratchConfig
 from mlcore.experiments.reports import bias_terms_explained, practised_config, r1_config
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.fields import config_field, show_problems
-from ui.lesson2.digits import digits_of, source_choice
+from ui.lesson2.digits import source_choice
 from ui.lesson2.state import CONFIG_FIELDS, FAILURES, config_of, failure_settings, presets
 from ui.links import LinkState
 from ui.terms import word

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mlcore.data.mnist import Digits, available_sources, open_source
+from mlcore.data.mnist import available_sources
 from mlcore.data.splits import Split, split_fraction
 from ui.charts import bar_chart, table_twin
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.fields import config_field
 from ui.images import image_grid, show_png
 from ui.lesson2.state import config_of
@@ -22,12 +23,6 @@ from ui.theme import colour
 SHOWN = 20
 SHORT_NAMES = {"sample": "Sample of 5,000", "mnist": "All 70,000"}
 REPORT_SPLITS = {0.7: "70–30", 0.8: "80–20", 0.9: "90–10"}
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def digits_of(source: str) -> Digits:
-    """The digits of a source, opened once; a mapped file, so it costs no memory of its own."""
-    return open_source(source)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -10,8 +10,9 @@ from mlcore.experiments.mistakes import Answers, answers_for_digit, cell_of
 from mlcore.scratch.network import Network
 from ui.charts import table_twin
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.images import data_uri, image_grid, show_png
-from ui.lesson2.digits import digits_of, split_of
+from ui.lesson2.digits import split_of
 from ui.lesson2.selected import NotKept, Selected, network_at
 from ui.links import LinkState
 from ui.theme import colour

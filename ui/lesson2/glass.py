@@ -17,9 +17,10 @@ from mlcore.scratch.network import backward, forward
 from mlcore.scratch.trainer import epoch_order
 from ui.charts import table_twin
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.fields import read_whole, show_problems, text_field, whole_field
 from ui.images import image_grid, show_png
-from ui.lesson2.digits import digits_of, split_of
+from ui.lesson2.digits import split_of
 from ui.lesson2.formulas import REACHABLE, number, proof_columns, script, shape_columns, slice_columns, sum_formula
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState

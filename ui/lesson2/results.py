@@ -16,10 +16,10 @@ from mlcore.experiments.metrics import accuracy_interval
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from ui.charts import confusion_heat_map, table_twin
+from ui.digits import digits_of
 from ui.lesson2 import explorer
 from ui.lesson2.choose import settings_in_words
 from ui.lesson2.curves import curves
-from ui.lesson2.digits import digits_of
 from ui.lesson2.selected import Selected, need_results
 from ui.links import LinkState
 from ui.terms import terms

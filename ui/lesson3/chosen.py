@@ -15,7 +15,8 @@ from mlcore.experiments.inference import predict_probabilities
 from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.recording import named_weights
 from mlcore.runtime import RunView
-from ui.lesson3.data import digits_of, recorded, split_of
+from ui.digits import digits_of
+from ui.lesson3.data import recorded, split_of
 from ui.lesson3.state import called
 from ui.links import LinkState
 from ui.runs import owner, runtime

@@ -14,13 +14,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from mlcore.data.mnist import Digits, available_sources, open_source
+from mlcore.data.mnist import available_sources
 from mlcore.data.splits import NetworkSplit, split_network
 from mlcore.experiments import recorded as recordings
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.overfitting import Curves
 from mlcore.experiments.recorded import RECORDED_NETWORKS, VARIANTS, RecordedRun
 from mlcore.records import EpochResult
+from ui.digits import digits_of
 
 PART_SIZES = {"mnist": (57_000, 10_000, 3_000), "sample": (4_000, 750, 250)}
 """Training, validation and test images of each source (report R2; the sample keeps the roles at its own size)."""
@@ -109,12 +110,6 @@ def own_series(run_id: str, label: str, config: NetworkConfig, epochs: list[Epoc
 def variant_of(name: str) -> str:
     """What a recorded run is called in a sentence: "A-step" -> "StepLR as described"; no comma stands in it."""
     return VARIANTS[name.partition("-")[2]][0].replace(", as the report's code ran", " as the report's code ran it")
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def digits_of(source: str) -> Digits:
-    """The digits of a source, opened once; a mapped file, so it costs no memory of its own."""
-    return open_source(source)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -16,11 +16,12 @@ from mlcore.data.mnist import available_sources
 from mlcore.experiments.inside import before_and_after
 from mlcore.runtime import LimitReached
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.fields import whole_field
 from ui.images import image_grid, show_png
 from ui.lesson3 import scripts
 from ui.lesson3.chosen import Chosen, Moment, networks, pick, say_if_seen
-from ui.lesson3.data import digits_of, split_of
+from ui.lesson3.data import split_of
 from ui.lesson3.histograms import draw_histograms
 from ui.lesson3.mask import show_mask
 from ui.links import LinkState

@@ -13,10 +13,11 @@ from mlcore.experiments.disagreement import Disagreement, disagreement, explain
 from mlcore.experiments.inference import predict_probabilities
 from ui.charts import table_twin
 from ui.code import show_code
+from ui.digits import digits_of
 from ui.images import data_uri, image_grid, show_png
 from ui.lesson3 import scripts
 from ui.lesson3.chosen import Chosen, answers, networks, pick, say_if_seen
-from ui.lesson3.data import digits_of, split_of
+from ui.lesson3.data import split_of
 from ui.links import LinkState
 from ui.runs import plain
 from ui.terms import terms
