@@ -137,7 +137,8 @@ def legend_columns(names: Sequence[str]) -> int:
     return 3 if max(map(len, names), default=0) <= 14 else 1
 
 
-def finish(chart: Any, title: str, height: int) -> dict[str, Any]:
+def finish(chart: Any, title: str, height: Any) -> dict[str, Any]:
+    """A chart as a mapping, with its title and as wide as its column; `height` in pixels, or an `altair.Step`."""
     import altair as alt
 
     titled = chart.properties(

@@ -136,7 +136,9 @@ def chart(
     most = _shared_out(len(shown) * len(quantities))
     # Recorded curves are cut out of their tables once; a run under way changes from second to second.
     cut = _kept_rows if not any(series.mine for series in shown) else long_rows
-    rows = cut(tuple(shown), tuple(quantities), by_time, most)
+    # The visitor's own lines lie over the recorded ones.
+    in_order = tuple(sorted(shown, key=lambda series: series.mine))
+    rows = cut(in_order, tuple(quantities), by_time, most)
     runs_chart(
         rows,
         runs=[series.label for series in shown],

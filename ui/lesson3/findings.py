@@ -91,7 +91,7 @@ def _schedule(state: LinkState) -> None:
     show_code(
         script=scripts.schedule(),
         key="schedule",
-        label="The same in fifteen lines",
+        label="The same in twenty lines",
         file_name="schedule.py",
         requires="torch",
         note="PyTorch keeps the argument of `step` for old code: it is the number of the epoch, whatever you put in.",
@@ -145,18 +145,7 @@ def _experiment(
 ) -> None:
     """Predict, run, reveal. The guess may be left open; once the runs are there it stays as it was."""
     views = group_views(state[group])
-    made = str(views[0].prediction.get("guess", "")) if views and isinstance(views[0].prediction, dict) else None
-    st.radio(
-        question,
-        list(guesses),
-        index=None,
-        format_func=guesses.__getitem__,
-        key=f"{guess}.{state[group]}",
-        disabled=bool(views),
-        on_change=lambda: state.set(**{guess: st.session_state.get(f"{guess}.{state[group]}") or ""}),
-    ) if made is None else st.markdown(
-        f"{question} You expected: **{guesses[made]}**." if made in guesses else f"{question} You made no guess."
-    )
+    made = _question(state, question, guesses, guess, group, views)
     with st.container(horizontal=True):
         label = "Run it" if not views else "Run it again"
         if st.button(label, key=f"{group}.run", type="secondary" if views else "primary", icon=":material/play_arrow:"):
@@ -184,9 +173,30 @@ def _experiment(
         if len(mine) == len(labels):
             with st.container(border=True):
                 st.markdown(
-                    "**What came out**\n\n"
-                    + "\n".join(f"- {line}" for line in reveal(mine, guesses.get(made or "", "")))
+                    "**What came out**\n\n" + "\n".join(f"- {line}" for line in reveal(mine, guesses.get(made, "")))
                 )
+
+
+def _question(
+    state: LinkState, question: str, guesses: Mapping[str, str], guess: str, group: str, views: Sequence[RunView]
+) -> str:
+    """The question, to be answered before the runs are there; and what was answered, from then on."""
+    if views:
+        given = views[0].prediction
+        made = str(given.get("guess", "")) if isinstance(given, dict) else ""
+        told = f"You expected: **{guesses[made]}**." if made in guesses else "You made no guess."
+        st.markdown(f"{question} {told}")
+        return made
+    key = f"{guess}.{state[group]}"
+    st.radio(
+        question,
+        list(guesses),
+        index=list(guesses).index(state[guess]) if state[guess] in guesses else None,
+        format_func=guesses.__getitem__,
+        key=key,
+        on_change=lambda: state.set(**{guess: st.session_state.get(key) or ""}),
+    )
+    return ""
 
 
 def _names(views: Sequence[RunView], configs: Sequence[NetworkConfig], labels: Sequence[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from mlcore.experiments.r2_results import (
     second_experiment,
 )
 from mlcore.experiments.reports import PLAIN_NETWORK_BEST, R2_EXPERIMENTS, R2_IMAGES, R2_NOTES, STATE_OF_THE_ART
+from ui.chart_specs import finish
 from ui.charts import bar_chart, draw_spec, table_twin
 from ui.code import show_code
 from ui.lesson3.data import recorded
@@ -225,58 +226,40 @@ def _interval_spec(names: tuple[str, ...], floor: float) -> dict[str, Any]:
     """Points with intervals, one row a run, ours and the report's beneath each other."""
     import altair as alt
 
-    base = alt.Chart(alt.NamedData("points"))
-    y = alt.Y(field="run", type="nominal", title=None, sort=list(names)).axis(labelLimit=200)
-    offset = alt.YOffset(field="whose", type="nominal", scale=alt.Scale(domain=["ours", "report"]))
-    colour = alt.Color(
-        field="whose",
-        type="nominal",
-        scale=alt.Scale(domain=["ours", "report"]),
-        legend=alt.Legend(title=None, orient="bottom"),
-    )
-    shape = alt.Shape(
-        field="whose", type="nominal", scale=alt.Scale(domain=["ours", "report"], range=["circle", "diamond"])
-    )
+    whose = ["ours", "report"]
     scale = alt.Scale(zero=False, domain=[floor, 1.0], nice=False)
-    tooltip = [
-        alt.Tooltip(field="run", type="nominal"),
-        alt.Tooltip(field="whose", type="nominal"),
-        alt.Tooltip(field="accuracy", type="quantitative", format=".2%"),
-        alt.Tooltip(field="low", type="quantitative", title="interval from", format=".2%"),
-        alt.Tooltip(field="high", type="quantitative", title="interval to", format=".2%"),
-    ]
-    title = "accuracy"
-    x = alt.X(field="accuracy", type="quantitative", title=title, scale=scale).axis(format="~%")
+    look = {
+        "y": alt.Y(field="run", type="nominal", title=None, sort=list(names)).axis(labelLimit=200),
+        "yOffset": alt.YOffset(field="whose", type="nominal", scale=alt.Scale(domain=whose)),
+        "color": alt.Color(
+            field="whose",
+            type="nominal",
+            scale=alt.Scale(domain=whose),
+            legend=alt.Legend(title=None, orient="bottom"),
+        ),
+        "tooltip": [
+            alt.Tooltip(field="run", type="nominal"),
+            alt.Tooltip(field="whose", type="nominal"),
+            alt.Tooltip(field="accuracy", type="quantitative", format=".2%"),
+            alt.Tooltip(field="low", type="quantitative", title="interval from", format=".2%"),
+            alt.Tooltip(field="high", type="quantitative", title="interval to", format=".2%"),
+        ],
+    }
+    shape = alt.Shape(field="whose", type="nominal", scale=alt.Scale(domain=whose, range=["circle", "diamond"]))
+    base, levels = alt.Chart(alt.NamedData("points")), alt.Chart(alt.NamedData("levels"))
+    low = alt.X(field="low", type="quantitative", scale=scale)
+    x = alt.X(field="accuracy", type="quantitative", title="accuracy", scale=scale).axis(format="~%")
+    level = alt.X(field="level", type="quantitative")
+    label = alt.Text(field="label", type="nominal")
     chart = alt.layer(
-        base.mark_rule(strokeWidth=2).encode(
-            x=alt.X(field="low", type="quantitative", scale=scale),
-            x2=alt.X2(field="high"),
-            y=y,
-            yOffset=offset,
-            color=colour,
-            tooltip=tooltip,
+        base.mark_rule(strokeWidth=2).encode(x=low, x2=alt.X2(field="high"), **look),
+        base.mark_point(size=70, filled=True, opacity=1).encode(x=x, shape=shape, **look),
+        levels.mark_rule(strokeDash=[3, 3], color="#888888", aria=False).encode(x=level),
+        levels.mark_text(align="right", dx=-5, dy=8, color="#888888", fontSize=12).encode(
+            x=level, y=alt.value(0), text=label
         ),
-        base.mark_point(size=70, filled=True, opacity=1).encode(
-            x=x, y=y, yOffset=offset, color=colour, shape=shape, tooltip=tooltip
-        ),
-        alt.Chart(alt.NamedData("levels"))
-        .mark_rule(strokeDash=[3, 3], color="#888888", aria=False)
-        .encode(x=alt.X(field="level", type="quantitative")),
-        alt.Chart(alt.NamedData("levels"))
-        .mark_text(align="right", dx=-5, dy=8, color="#888888", fontSize=12)
-        .encode(
-            x=alt.X(field="level", type="quantitative"), y=alt.value(0), text=alt.Text(field="label", type="nominal")
-        ),
-    ).properties(
-        title=alt.Title(
-            "Accuracy on the 3,000 test images", subtitle="with 95 % intervals", anchor="start", fontSize=15, offset=10
-        ),
-        height=alt.Step(22),
-        width="container",
     )
-    built: dict[str, Any] = chart.to_dict(validate=True)
-    built.pop("datasets", None)
-    return built
+    return finish(chart, "Accuracy on the 3,000 test images, with 95 % intervals", alt.Step(22))
 
 
 def _time(rows: list[ResultRow]) -> None:

