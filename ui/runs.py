@@ -22,29 +22,19 @@ from mlcore.records import EpochResult
 from mlcore.runtime import LimitReached, Runtime, RunView, StoreUnavailable, UnknownRun, new_token, valid_token
 from mlcore.runtime.memory import settle
 from ui.links import OWNER
+from ui.run_words import headline, overall, pace, plain, sharing, within_epoch
+
+__all__ = ["POLL_SECONDS", "live_group", "live_panel", "owner", "plain", "runtime"]
 
 Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
 
 POLL_SECONDS = 1.0
-# So many runs under way are called busy: each moves every ten seconds or so.
-BUSY = 20
-
 # How many of the runtime's notices this visitor has been told.
 _SAID = "runs.said"
 
 # Settings that "Change one thing" offers: all but where the digits come from.
 _FIXED = ("kind", "source")
-
-_STATUS = {
-    "waiting": (":material/hourglass_top:", "Waiting for its first turn"),
-    "running": (":material/model_training:", "Training"),
-    "paused": (":material/pause_circle:", "Paused"),
-    "stopped": (":material/stop_circle:", "Stopped"),
-    "finished": (":material/check_circle:", "Finished"),
-    "failed": (":material/error:", "Could not go on"),
-    "interrupted": (":material/restore:", "Interrupted when the app last ended"),
-}
 
 
 def runtime() -> Runtime:
@@ -166,10 +156,10 @@ def _panel(
         return
     view, epochs = found
     with st.container(border=True, key=f"{key}.panel"):
-        _headline(view)
-        st.progress(view.progress, text=_overall(view))
-        st.progress(1.0 if view.status == "finished" else view.epoch_progress, text=_within_epoch(view))
-        st.caption(_pace(view))
+        st.markdown(headline(view))
+        st.progress(view.progress, text=overall(view))
+        st.progress(1.0 if view.status == "finished" else view.epoch_progress, text=within_epoch(view))
+        st.caption(pace(view, runtime().sharing()[2]))
         if controls:
             _controls(view, key, on_fork)
         _problem(key)
@@ -186,10 +176,10 @@ def _group(
     found = [item for run_id in run_ids if (item := _look(run_id)) is not None]
     with st.container(border=True, key=f"{key}.panel"):
         for number, (view, _) in enumerate(found):
-            _headline(view, labels.get(view.id, ""))
-            st.progress(view.progress, text=_overall(view))
+            st.markdown(headline(view, labels.get(view.id, "")))
+            st.progress(view.progress, text=overall(view))
             _controls(view, f"{key}.{number}", None, small=True)
-        st.caption(_sharing([view for view, _ in found]))
+        st.caption(sharing([view for view, _ in found], runtime().sharing()[2]))
         for number in range(len(found)):
             _problem(f"{key}.{number}")
     if charts is not None:
@@ -213,97 +203,6 @@ def _look(run_id: str) -> tuple[RunView, list[EpochResult]] | None:
         st.info("This run was deleted.", icon=":material/delete:")
         return None
     return view, epochs
-
-
-# What the panel says
-
-
-def _headline(view: RunView, label: str = "") -> None:
-    icon, word = _STATUS[view.status]
-    if view.step and view.status in ("waiting", "running"):
-        word = "Training to the end of this epoch"
-    name = f"{plain(view.name or label)}: " if view.name or label else ""
-    st.markdown(f"{icon} **{name}{word}**{_why(view)}")
-
-
-def _why(view: RunView) -> str:
-    """The rest of the headline: why it stands still, in plain words."""
-    if view.halted:
-        return f". {plain(view.halted)}"
-    if view.error:
-        return f". {plain(view.error)}"
-    if view.reason == "idle":
-        return " because nobody was looking; it goes on now."
-    if view.status == "interrupted":
-        return ". Nothing is lost: it can go on from where it was."
-    return ""
-
-
-def _overall(view: RunView) -> str:
-    epochs = view.config.epochs
-    text = f"{view.epoch} of {epochs} epoch{'s' if epochs != 1 else ''}"
-    if view.time_left is not None:
-        text += f", {duration(view.time_left)} left"
-    return text
-
-
-def _within_epoch(view: RunView) -> str:
-    if view.over:
-        return f"Trained for {duration(view.seconds)}"
-    if not view.batches:
-        return "The first batches are under way" if view.live else "Not begun yet"
-    return f"Epoch {view.epoch + 1}: {view.batch:,} of {view.batches:,} batches"
-
-
-def _pace(view: RunView) -> str:
-    """Always two lines, so that what stands below does not move when the first one is known or the second ends."""
-    pace = "Its pace shows once it trains." if view.live else "\u00a0"
-    if view.samples_per_second:
-        pace = f"{_round(view.samples_per_second):,} images per second while it trains."
-    return f"{pace}  \n{_sharing([view])}"
-
-
-def _sharing(views: Sequence[RunView]) -> str:
-    """How many share the machine and what that does to the time left."""
-    under_way = [view for view in views if view.status in ("waiting", "running")]
-    if not under_way:
-        return "\u00a0"
-    count = max(view.sharing for view in under_way)
-    if count == 1:
-        return "It has the machine to itself."
-    if count <= runtime().sharing()[2]:
-        return f"{count} runs train on this machine at the same time, each with a worker of its own."
-    text = f"{count} runs take turns on this machine."
-    if count > BUSY:
-        text = f"The app is busy: {text}"
-    first = under_way[0]
-    if first.time_left is not None and first.seconds_left is not None and first.time_left > 1.3 * first.seconds_left:
-        text += f" Alone, this one would need {duration(first.seconds_left)} more."
-    return text
-
-
-def duration(seconds: float) -> str:
-    """A length of time as people say it: `about 40 s`, `about 3 min`, `about 1 h 20 min`, `about 3 days`."""
-    if seconds < 1:
-        return "less than a second"
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"about {minutes} min"
-    if minutes < 48 * 60:
-        return f"about {minutes // 60} h {minutes % 60} min"
-    return f"about {round(minutes / 60 / 24)} days"
-
-
-def _round(value: float) -> int:
-    """To two digits: more would flicker and mean nothing."""
-    return int(float(f"{value:.2g}"))
-
-
-def plain(text: str) -> str:
-    """Text of a visitor's or a library's, with nothing in it that Markdown would take for its own."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]<>()#+-.!|~$:" else sign for sign in text)
 
 
 # What the panel does

@@ -25,6 +25,13 @@ TRIES = 3
 SQLITE_HEADER = b"SQLite format 3\0"
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file that a database URL names, where it is SQLite's."""
+    found = sa.make_url(url)
+    is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
+    return Path(str(found.database)) if is_file else None
+
+
 class Database:
     """An open run database.
 
@@ -95,9 +102,7 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The SQLite file, where it is one."""
-        found = sa.make_url(self.url)
-        is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
-        return Path(str(found.database)) if is_file else None
+        return sqlite_file(self.url)
 
     def lost(self) -> bool:
         """Whether the file was taken away or overwritten: SQLite may go on for long before it notices."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from mlcore.experiments.configs import Config, read_config
 from mlcore.runtime.admission import Admission, one_line, prediction_of
+from mlcore.runtime.database import sqlite_file
 from mlcore.runtime.dispatcher import Dispatcher
 from mlcore.runtime.engines import Damaged
 from mlcore.runtime.live import LiveRun
@@ -101,8 +102,8 @@ class Runtime(Reader):
         try:
             return Store(url)
         except Damaged:
-            path = Path(url.removeprefix("sqlite:///"))
-            if not url.startswith("sqlite:///"):
+            path = sqlite_file(url)
+            if path is None:
                 raise
             self.notices.append(set_aside(path)[1])
             return Store(url)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.runtime import Runtime, Settings, new_token, valid_token
 from tests.runtime.conftest import FAKE, wait_until
-from ui import runs
+from ui import run_words, runs
 
 PAGE = """
 import streamlit as st
@@ -150,7 +150,7 @@ def test_several_runs_say_that_they_share_the_machine(page, runtime):
 
 
 def test_a_busy_app_says_how_many_share_it_and_what_that_does_to_the_time_left(page, runtime, monkeypatch):
-    monkeypatch.setattr(runs, "BUSY", 2)
+    monkeypatch.setattr(run_words, "BUSY", 2)
     app, token, run_id = page(epochs=900)
     others = [new_token() for _ in range(2)]
     theirs = [(other, runtime.submit(other, ScratchConfig(epochs=900, hidden=(4,)))) for other in others]
@@ -248,7 +248,7 @@ def test_what_the_app_met_at_its_start_is_said_once_to_everybody(runtime, monkey
     ],
 )
 def test_lengths_of_time(seconds, text):
-    assert runs.duration(seconds) == text
+    assert run_words.duration(seconds) == text
 
 
 def test_no_training_in_the_interface():
