@@ -20,16 +20,17 @@ from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.mistakes import answers_for_digit, cell_of
 from mlcore.experiments.reports import practised_config, r1_config
 from mlcore.experiments.torch_comparison import differences, step_by_torch, torch_arguments
-from mlcore.records import ScratchEpoch
-from mlcore.runtime import new_token
+from mlcore.records import Checkpoint, ScratchEpoch
+from mlcore.runtime import StoreUnavailable, new_token
 from mlcore.scratch.glass import one_step
 from mlcore.scratch.trainer import network_of
 from tests.conftest import ROOT
-from ui.lesson2 import SECTIONS, compare, results, time_machine
+from ui.lesson2 import SECTIONS, compare, explorer, results, start, time_machine
 from ui.lesson2.choose import parameter_rows
 from ui.lesson2.curves import report_levels
 from ui.lesson2.formulas import number, sum_formula
 from ui.lesson2.results import named_confusions, prediction_words
+from ui.lesson2.selected import NotKept, network_at
 from ui.lesson2.state import CONFIG_FIELDS, NAMES, parameters, presets
 from ui.lesson2.training import read_per_cent
 from ui.runs import runtime
@@ -132,6 +133,18 @@ class TestPage:
         other = opened("results", {"run": trained.run_id, "me": new_token()})
         assert "belongs to another browser" in said(other)
         assert not other.metric
+
+    @pytest.mark.parametrize("section", ["train", "results", "time", "table1", "compare"])
+    def test_while_the_database_does_not_answer_its_sentence_is_shown(self, section, trained, monkeypatch):
+        def down(*_: object) -> None:
+            raise StoreUnavailable("The database does not answer.")
+
+        page = opened(section, {"live": "table1-x"}, trained)
+        for name in ("run", "runs", "epochs"):
+            monkeypatch.setattr(type(runtime()), name, down)
+        page.run()
+        assert not page.exception and not page.error
+        assert "The database does not answer." in said(page)
 
     def test_every_parameter_survives_the_link(self):
         """What a link says is read back to the same value: all configs, all view settings."""
@@ -288,6 +301,15 @@ class TestResults:
         assert "20.0 points too low" in prediction_words({"accuracy": 0.7}, epoch, (0.88, 0.92))
         assert prediction_words(None, epoch, (0.88, 0.92)) == ""
 
+    def test_a_guess_about_table_1_is_told_but_not_judged_as_one_about_this_run(self):
+        epoch = ScratchEpoch(epoch=1, train_loss=1, train_accuracy=1, seconds=1, test_loss=1, test_accuracy=0.9)
+        kept = {"suspect": "the split", "table1_he_accuracy": 0.95, "reason": "more to `learn` from"}
+        words = prediction_words(kept, epoch, (0.88, 0.92))
+        assert words == (
+            "Before Table 1 you suspected **the split**. For ReLU 80–20 with the usual choice, on all of MNIST, you "
+            "predicted **95.0%**. Your reason: `more to learn from`"
+        )
+
     def test_named_confusions_are_ranked_by_count(self):
         confusion = np.full((10, 10), 2)
         np.fill_diagonal(confusion, 100)
@@ -318,8 +340,38 @@ class TestResults:
             page
         )
 
+    def test_answers_of_another_epoch_are_said_to_be_that(self, trained, monkeypatch):
+        monkeypatch.setattr(explorer, "network_at", lambda view, epoch: network_at(view, epoch - 1))
+        page = opened("results", {"true": "3", "taken_for": "3"}, trained)
+        assert "The weights after epoch 4 are not kept. These are the answers after epoch 3" in said(page)
+
+    def test_a_run_without_weights_is_said_to_have_none(self, trained, monkeypatch):
+        def none(view: object, epoch: int) -> None:
+            raise NotKept
+
+        monkeypatch.setattr(explorer, "network_at", none)
+        assert "not kept any more" in said(opened("results", {"true": "3", "taken_for": "5"}, trained))
+        monkeypatch.setattr(time_machine, "network_at", none)
+        time_machine.weights_picture.clear()
+        page = opened("time", trained=trained)
+        assert "The weights of this epoch are not kept." in said(page)
+        # That is not remembered: once they are there, they are shown.
+        monkeypatch.undo()
+        page.run()
+        assert "not kept" not in said(page)
+
 
 class TestTimeMachine:
+    def test_another_run_opens_at_its_own_newest_epoch(self, trained):
+        other = runtime().submit(trained.token, CONFIG.model_copy(update={"seed": 11}))
+        wait_for(trained.token, other)
+        page = opened("time", trained=trained)
+        page.slider[0].set_value(2).run()
+        next(box for box in page.selectbox if box.label == "Run").set_value(other).run()
+        assert not page.exception
+        assert "After epoch **4** of 4" in said(page)
+        assert page.slider[0].value == 4
+
     def test_the_slider_moves_everything_and_the_link(self, trained):
         page = opened("time", trained=trained)
         assert "After epoch **4** of 4" in said(page)
@@ -378,6 +430,14 @@ class TestStep:
 
     def test_numbers_read_well(self):
         assert [number(x) for x in (0.25, -0.0, 1e-7, float("inf"))] == ["0.25", "0", r"1\cdot 10^{-7}", r"\infty"]
+
+    def test_weights_in_the_middle_of_an_epoch_are_said_to_be_that(self):
+        def words(epoch: int, batch: int) -> str:
+            return start.how_far(Checkpoint(arrays={}, state={}, epoch=epoch, batch=batch, batches=182))
+
+        assert words(3, 0) == "After epoch 3"
+        assert words(3, 57) == "After epoch 3 and 57 of 182 batches of the next"
+        assert words(0, 57) == "After 57 of 182 batches of the first epoch"
 
 
 class TestCheck:

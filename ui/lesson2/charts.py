@@ -108,7 +108,6 @@ def _seeds_spec(
 ) -> dict[str, Any]:
     import altair as alt
 
-    domain = list(names)
     across = alt.X(field="epoch", type="quantitative", title="epoch", scale=alt.Scale(zero=False, nice=False)).axis(
         tickMinStep=1
     )
@@ -119,6 +118,32 @@ def _seeds_spec(
         title=y_title,
         scale=alt.Scale(type="log" if log_y else "linear", zero=False),
     ).axis(**axis)
+    tooltip = [
+        alt.Tooltip(field="epoch", type="quantitative"),
+        alt.Tooltip(field="series", type="nominal", title="run"),
+        alt.Tooltip(field="seed", type="nominal"),
+        alt.Tooltip(field="value", type="quantitative", title=y_title, format=y_format),
+    ]
+    colour, dash = _series_looks(names)
+    base = alt.Chart(alt.NamedData("lines")).encode(x=across, y=up, color=colour)
+    faint = base.transform_filter("!datum.mean").mark_line(strokeWidth=1, opacity=0.35)
+    bold = base.transform_filter("datum.mean").mark_line(strokeWidth=2.5)
+    near = alt.selection_point(
+        name="near", nearest=True, on="pointermove", clear="pointerout", fields=["epoch", "seed", "series"]
+    )
+    opacity = alt.condition(near, alt.value(1), alt.value(0), empty=False)
+    hovered = base.mark_point(size=70, filled=True).encode(opacity=opacity, tooltip=tooltip).add_params(near)
+    layers = alt.layer(
+        faint.encode(detail=alt.Detail(field="seed", type="nominal")), bold.encode(strokeDash=dash), hovered
+    )
+    return finish(layers, title, height)
+
+
+def _series_looks(names: tuple[str, ...]) -> tuple[Any, Any]:
+    """Colour and dash of each series, in one legend of lines."""
+    import altair as alt
+
+    domain = list(names)
     legend = alt.Legend(
         title=None,
         orient="bottom",
@@ -129,39 +154,8 @@ def _seeds_spec(
         symbolOpacity=1,
         symbolSize=300,
     )
-    colour = alt.Color(field="series", type="nominal", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash(
-        field="series",
-        type="nominal",
-        legend=legend,
-        scale=alt.Scale(domain=domain, range=[list(DASHES[i % len(DASHES)]) for i in range(len(domain))]),
+    dashes = [list(DASHES[index % len(DASHES)]) for index in range(len(domain))]
+    return (
+        alt.Color(field="series", type="nominal", scale=alt.Scale(domain=domain), legend=legend),
+        alt.StrokeDash(field="series", type="nominal", legend=legend, scale=alt.Scale(domain=domain, range=dashes)),
     )
-    tooltip = [
-        alt.Tooltip(field="epoch", type="quantitative"),
-        alt.Tooltip(field="series", type="nominal", title="run"),
-        alt.Tooltip(field="seed", type="nominal"),
-        alt.Tooltip(field="value", type="quantitative", title=y_title, format=y_format),
-    ]
-    base = alt.Chart(alt.NamedData("lines"))
-    faint = base.transform_filter("!datum.mean").mark_line(strokeWidth=1, opacity=0.35)
-    bold = base.transform_filter("datum.mean").mark_line(strokeWidth=2.5)
-    near = alt.selection_point(
-        name="near", nearest=True, on="pointermove", clear="pointerout", fields=["epoch", "seed", "series"]
-    )
-    hovered = (
-        base.mark_point(size=70, filled=True)
-        .encode(
-            x=across,
-            y=up,
-            color=colour,
-            opacity=alt.condition(near, alt.value(1), alt.value(0), empty=False),
-            tooltip=tooltip,
-        )
-        .add_params(near)
-    )
-    layers = alt.layer(
-        faint.encode(x=across, y=up, color=colour, detail=alt.Detail(field="seed", type="nominal")),
-        bold.encode(x=across, y=up, color=colour, strokeDash=dash),
-        hovered,
-    )
-    return finish(layers, title, height)

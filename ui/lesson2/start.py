@@ -48,7 +48,7 @@ def choose_weights(state: LinkState) -> Weights | None:
     if view is not None and isinstance(view.config, ScratchConfig):
         checkpoint = runtime().checkpoint(owner(), view.id)
         if checkpoint is not None:
-            st.caption(f"{_how_far(checkpoint)}: {settings_in_words(view.config)}")
+            st.caption(f"{how_far(checkpoint)}: {settings_in_words(view.config)}")
             return Weights(view.config, checkpoint, f"{view.id}.{checkpoint.epoch}.{checkpoint.batch}")
     if picked == "run":
         st.info("There is no such run in this browser, so the network of the form is shown at its start.")
@@ -60,7 +60,7 @@ def choose_weights(state: LinkState) -> Weights | None:
     return Weights(config, None, config.model_dump_json())
 
 
-def _how_far(checkpoint: Checkpoint) -> str:
+def how_far(checkpoint: Checkpoint) -> str:
     """ "After epoch 3", or, in the middle of one, "After epoch 3 and 57 of 182 batches of the next"."""
     if not checkpoint.batch:
         return f"After epoch {checkpoint.epoch}"
