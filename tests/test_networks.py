@@ -13,6 +13,7 @@ from mlcore.data.download import import_torchvision
 from mlcore.data.mnist import Digits, open_source
 from mlcore.data.splits import split_network
 from mlcore.experiments.configs import NetworkConfig
+from mlcore.networks import trainer
 from mlcore.networks.evaluation import evaluate
 from mlcore.networks.model import INITIALIZERS, build, initial_parameters, load_parameters
 from mlcore.networks.step import MEAN, STANDARD_DEVIATION, DropoutMasks, Step, normalise
@@ -172,14 +173,42 @@ def test_interrupted_equals_uninterrupted_bit_for_bit(sample: Digits, changes: d
         assert {**one.to_dict(), "seconds": 0} == {**other.to_dict(), "seconds": 0}
 
 
-def test_variants_share_their_start_and_their_batches(sample: Digits) -> None:
-    plain, dropped = NetworkConfig(epochs=1), NetworkConfig(epochs=1, dropout=0.5)
-    starts = [advance(config, None, sample, 0)[0] for config in (plain, dropped)]
-    np.testing.assert_array_equal(starts[0].arrays["parameters"], starts[1].arrays["parameters"])
-    assert starts[0].epoch == starts[0].batch == 0
-    # With a rate too small to move a float32 weight, both see the same untouched network, batch after batch.
-    still = [next(iter(train(NetworkConfig(epochs=1, learning_rate=1e-30, seed=s), sample))) for s in (0, 0)]
-    assert still[0].train_loss == still[1].train_loss
+def test_variants_share_their_start_and_their_batches(sample: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    variants = [
+        NetworkConfig(epochs=2, seed=5, **changes)
+        for changes in (
+            {},
+            {"dropout": 0.5},
+            {"dropout": 0.5, "step_size": 1},
+            {"dropout": 0.5, "evaluate_with_dropout": True},
+        )
+    ]
+    starts = [advance(config, None, sample, 0)[0] for config in variants]
+    for start in starts:
+        np.testing.assert_array_equal(start.arrays["parameters"], starts[0].arrays["parameters"])
+        assert start.epoch == start.batch == 0
+    seen: list[list[np.ndarray]] = []
+    original = trainer._Run._train_batch
+
+    def note(run: trainer._Run, rows: np.ndarray) -> None:
+        seen[-1].append(rows.copy())
+        original(run, rows)
+
+    monkeypatch.setattr(trainer._Run, "_train_batch", note)
+    ends = []
+    for config in variants:
+        seen.append([])
+        ends.append(list(train(config, sample))[-1])
+    assert len(seen[0]) == 2 * -(-4000 // 64)
+    for batches in seen[1:]:
+        assert len(batches) == len(seen[0])
+        assert all((mine == first).all() for mine, first in zip(batches, seen[0], strict=True))
+    # And yet dropout was at work, and the two that differ in judging alone were trained alike.
+    assert ends[0].train_loss != ends[1].train_loss
+    assert ends[1].train_loss == ends[3].train_loss
+    seen.append([])
+    advance(NetworkConfig(epochs=2, seed=6), None, sample, 0.001)
+    assert set(seen[-1][0]) != set(seen[0][0]), "another seed sees other batches"
 
 
 def test_schedule_steps_as_described_and_not_as_the_report_called_it(sample: Digits) -> None:
