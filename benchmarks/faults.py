@@ -80,10 +80,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="backprop-lab-faults-") as place:
         runtime = Runtime.start(Settings(directory=Path(place), idle_seconds=86_400))
         runs = {runtime.submit(owner, config): config for config in configs(options.runs)}
+        _say(f"killing workers for {options.seconds:g} s under {len(runs)} runs …")
         kills = _kill(runtime, rng, options.seconds, options.every)
         finished_while_killing = sum(view.status == "finished" for view in runtime.runs(owner))
+        _say(f"{kills} workers were killed; {finished_while_killing} runs have ended, waiting for the others …")
         while any(view.live for view in runtime.runs(owner)):
             time.sleep(0.5)
+        _say("comparing each run with the same one trained in one go …")
         views = {view.id: view for view in runtime.runs(owner)}
         different = []
         for run_id, config in runs.items():
@@ -104,6 +107,10 @@ def main() -> int:
     }
     print(json.dumps(report, indent=1))
     return int(bool(different) or report["finished in the end"] != len(runs))
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _kill(runtime: Runtime, rng: random.Random, seconds: float, every: float) -> int:

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.classroom import BASELINE_SECONDS, memory_of, undisturbed
+from benchmarks.classroom import BASELINE_SECONDS, undisturbed
 from benchmarks.measure import data_directory
+from benchmarks.watch import memory_of
 from mlcore.experiments.configs import NetworkConfig, ScratchConfig
 from mlcore.runtime import Runtime, Settings, new_token
 

@@ -87,7 +87,7 @@ class Admission:
                     "name: somebody has to delete one first."
                 )
         while store.used_bytes() > limits.max_disk_mb * 1_000_000:
-            oldest = store.expendable(limit=5)
+            oldest = store.expendable(limit=1)
             if not oldest:
                 raise LimitReached(
                     f"The runs kept here fill the {limits.max_disk_mb:,} MB there are for them (LAB_MAX_DISK_MB): "

@@ -284,19 +284,28 @@ def test_limits_are_named(make_runtime):
     assert len(runtime.runs(me)) == 3
 
 
-def test_room_on_disk_is_bounded(make_runtime, monkeypatch):
+def test_room_on_disk_is_bounded(make_runtime):
     runtime = make_runtime(max_disk_mb=10)
     me = new_token()
-    first = runtime.submit(me, config(epochs=1))
-    wait_until(finished(runtime, me, first))
-    sizes = iter([11_000_000, 0])
-    monkeypatch.setattr(runtime.store, "used_bytes", lambda: next(sizes))
-    second = runtime.submit(me, config(epochs=1))
-    assert [view.id for view in runtime.runs(me)] == [second]
-    monkeypatch.setattr(runtime.store, "used_bytes", lambda: 11_000_000)
-    runtime.rename(me, second, "named")
+
+    def finished_run(**values) -> str:
+        run_id = runtime.submit(me, config(epochs=1), **values)
+        wait_until(finished(runtime, me, run_id))
+        wait_until(lambda: runtime.store.checkpoint(run_id, 1))
+        assert runtime.store.save(runtime.store.get(run_id), (), {1: bytes(4_000_000)})
+        return run_id
+
+    named, old, newer = finished_run(name="keep"), finished_run(), finished_run()
+    last = runtime.submit(me, config(epochs=1), name="the last")
+    assert {view.id for view in runtime.runs(me)} == {named, newer, last}, "the oldest without a name, and no other"
+    assert runtime.run(me, old) is None
+    wait_until(finished(runtime, me, last))
+    for run_id in (newer, last):
+        runtime.rename(me, run_id, f"name {run_id}")
+        assert runtime.store.save(runtime.store.get(run_id), (), {1: bytes(4_000_000)})
     with pytest.raises(LimitReached, match=r"10 MB .*LAB_MAX_DISK_MB"):
         runtime.submit(me, config())
+    assert len(runtime.runs(me)) == 3
 
 
 def test_both_kinds_of_run_are_trained(make_runtime):

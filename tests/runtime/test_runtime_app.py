@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.classroom import children, command_line, memory_of
 from benchmarks.visitors import Visitor
+from benchmarks.watch import children, command_line, memory_of
 from mlcore.runtime import new_token
 from tests.browser import App, start_app, stop_app
 from tests.runtime.conftest import wait_until
