@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from mlcore.experiments.recorded import recorded_networks
 from tests.e2e.conftest import OpenPage, assert_accessible, settle
@@ -28,16 +28,35 @@ def test_networks_recorded_curves_and_words_are_there_on_opening(open_page: Open
     expect(
         page.locator("[data-testid='stVegaLiteChart'] svg, [data-testid='stVegaLiteChart'] canvas").first
     ).to_be_visible()
+    chart = page.locator("[data-testid='stVegaLiteChart']").first
+    box = chart.bounding_box()
+    assert box is not None and box["y"] < 850, "the curves are on the first screen"
+    assert painted(chart), "and they are drawn"
     expect(page.get_by_text(re.compile(r"Validation loss turned at epoch \d+")).first).to_be_visible()
     expect(page.get_by_role("heading", name="The best epoch, honestly")).to_be_visible()
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("section", ["report", "train", "findings", "versus"])
+def painted(chart: Locator) -> bool:
+    """Whether a chart's canvas has pixels that are neither paper nor ink nor grey: those of its lines."""
+    drawn: bool = chart.locator("canvas").evaluate(
+        """(canvas) => {
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            for (let i = 0; i < data.length; i += 4)
+                if (Math.max(...data.slice(i, i + 3)) - Math.min(...data.slice(i, i + 3)) > 70) return true;
+            return false;
+        }"""
+    )
+    return drawn
+
+
+@pytest.mark.parametrize("section", ["report", "train", "findings", "versus", "inside"])
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_section_is_readable_and_accessible(open_page: OpenPage, section: str, theme: str, width: int) -> None:
     page = open_page(PATH, {"section": section}, theme=theme, width=width)
     expect(page.get_by_role("heading", level=1)).to_have_text("Networks A and B")
+    if section == "inside":
+        expect(page.get_by_role("heading", name="Dropout's mask for one image")).to_be_visible(timeout=LONG)
     assert page.get_by_role("heading", level=2).count() >= 1
     page.wait_for_timeout(600)  # new parts fade in, and half-faded text has half the contrast
     assert_accessible(page)
@@ -134,3 +153,18 @@ def test_two_networks_are_told_apart_by_the_images_only_one_gets_right(open_page
     settle(page)
     expect(page.get_by_alt_text(re.compile("images: only the first wrong"))).to_be_visible()
     assert "group_shown=only_first_wrong" in page.url
+
+
+def test_while_the_worker_answers_the_page_says_so_and_stays_usable(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "inside", "watched": "B-dropout", "image": "77", "mask_seed": "4242"})
+    # Whether or not the answer was quicker than this look, the rest of the page is there at once.
+    expect(page.get_by_role("radio", name="6 A against B")).to_be_enabled()
+    expect(page.get_by_text(re.compile("B, dropout 0.3, after 500 epochs"))).to_be_visible(timeout=LONG)
+    settle(page)
+    expect(page.get_by_text("PyTorch starts in its worker")).to_have_count(0)
+
+
+def test_a_figure_far_from_the_reports_gets_its_reason(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "report"})
+    expect(page.get_by_text(re.compile("which of these epochs is the last one is luck"))).to_be_visible()
+    expect(page.get_by_text(re.compile("from epoch 31 on its rate is a thousandth")).first).to_be_visible()
