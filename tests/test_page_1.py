@@ -200,6 +200,29 @@ def test_every_example_can_be_chosen_and_walked(example):
     assert example.look in said(app)
 
 
+def test_an_expression_of_ones_own_is_called_that_at_once():
+    app = opened()
+    field(app, "Expression").set_value("x1*w1 + x2").run()
+    assert next(item for item in calm(app).selectbox if item.label == "Example").value == "own"
+    field(app, "Expression").set_value(REPORT.expression).run()
+    assert next(item for item in calm(app).selectbox if item.label == "Example").value == "report"
+
+
+def test_inputs_that_do_not_fit_in_view_keep_their_values_while_they_are_closed():
+    app = opened(f=" + ".join(f"x{number}" for number in range(15)))
+    assert not [item for item in app.text_input if item.label == "x14"]
+    app.session_state["lesson1.more"] = True
+    calm(app.run())
+    field(app, "x14").set_value("7").run()
+    app.session_state["lesson1.more"] = False
+    calm(app.run())
+    assert not [item for item in app.text_input if item.label == "x14"]
+    assert "x14:7" in query(app, "v")
+    app.session_state["lesson1.more"] = True
+    calm(app.run())
+    assert field(app, "x14").value == "7"
+
+
 HOSTILE = {
     "long": "x+" * 50_000,
     "nested": "(" * 2000 + "x" + ")" * 2000,

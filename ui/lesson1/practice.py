@@ -9,7 +9,7 @@ import streamlit as st
 
 from mlcore.autodiff.answers import check, figure, hints, reason
 from mlcore.autodiff.exercises import LEVELS, Blank, Line, Problem, make_problem
-from ui.fields import whole_field
+from ui.fields import show_problems, whole_field
 from ui.graph.component import graph
 from ui.graph.picture import forward_count, picture
 from ui.lesson1.sheet import Sheet
@@ -44,24 +44,25 @@ def plain(sentence: str) -> str:
 
 
 def _choose(state: LinkState) -> Problem:
-    left, right, more = st.columns([4, 1, 1], vertical_alignment="top")
+    left, right, more = st.columns([4, 1, 1], vertical_alignment="bottom")
     with left:
         level = st.segmented_control(
             "Level", list(LEVELS), format_func=NAMES.__getitem__, key=state.key("level"), required=True
         )
-        st.caption(LEVELS[int(level or 0)])
+    wrong: list[str] = []
     with right:
-        whole_field("Problem", key="seed", state=state, low=0, high=MOST_SEED)
+        whole_field("Problem", key="seed", state=state, low=0, high=MOST_SEED, say=wrong.append)
     state.sync()
-    with more:
-        st.space("medium")
     more.button(
         "Next",
         icon=":material/skip_next:",
         on_click=lambda: state.set(seed=(state["seed"] + 1) % (MOST_SEED + 1)),
         key="lesson1.next",
         help="Another problem. One that is skipped is not counted.",
+        width="stretch",
     )
+    show_problems(wrong)
+    st.caption(LEVELS[int(level or 0)])
     return make_problem(state["seed"], int(level or 0))
 
 

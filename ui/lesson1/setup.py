@@ -47,7 +47,7 @@ def look(state: LinkState) -> Lesson:
 
 def fields(lesson: Lesson, state: LinkState) -> None:
     """Draw the fields that `look` has read, and keep in the link what they say."""
-    _expression(state)
+    _expression(state, lesson.expression.text)
     _inputs(state, lesson)
     _below_inputs(state, lesson.expression, lesson.ties)
 
@@ -61,8 +61,8 @@ def _readable(given: str) -> str:
     return given
 
 
-def _expression(state: LinkState) -> None:
-    at = example_of(state["f"])
+def _expression(state: LinkState, shown: str) -> None:
+    at = example_of(shown)
     names = [*EXAMPLES] if at else [*EXAMPLES, OWN]
     st.session_state["lesson1.example"] = at.name if at else OWN
     left, right = st.columns([2, 5])
