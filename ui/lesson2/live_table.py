@@ -88,8 +88,10 @@ def _draw(runs: Sequence[RunView]) -> None:
     st.dataframe(
         live_rows(runs),
         hide_index=True,
+        height="content",
+        placeholder="",
         column_config={
-            "done": st.column_config.ProgressColumn("done", min_value=0, max_value=1, format="percent"),
+            "done": st.column_config.ProgressColumn("done", min_value=0, max_value=100, format="%d %%"),
             "test accuracy": st.column_config.NumberColumn("test accuracy", format="%.2f %%"),
             "test loss": st.column_config.NumberColumn("test loss", format="%.3f"),
         },
@@ -99,7 +101,7 @@ def _draw(runs: Sequence[RunView]) -> None:
 
 
 def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
-    """One row per run: cell, weights, progress, newest figures (in per cent) with the Wilson interval."""
+    """One row per run: cell, weights, progress, newest figures (shares in per cent) with the Wilson interval."""
     names = ("cell", "weights", "done", "test accuracy", "95 % interval", "test loss")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for run in runs:
@@ -110,7 +112,7 @@ def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
         values = (
             f"{ACTIVATION_NAMES[config.activations[0]]} {split_name(config.train_fraction)}",
             WEIGHT_NAMES[config.initializer],
-            run.progress,
+            100 * run.progress,
             100 * figures["test_accuracy"] if figures else None,
             f"{100 * interval.low:.1f} – {100 * interval.high:.1f} %" if interval else "",
             figures.get("test_loss"),
