@@ -190,8 +190,16 @@ def test_sixty_nodes_are_readable(open_page: OpenPage):
     count = page.locator(".lab-graph .node").count()
     assert 50 <= count <= 60
     assert_no_overlap(page, labels=False)
-    size = page.locator(".lab-graph .node .value").first.evaluate("e => e.getBoundingClientRect().height")
-    assert size > 9, "letters are large enough to read"
+    shrunk = page.locator(".lab-graph svg.graph").evaluate(
+        "e => e.getBoundingClientRect().width / e.viewBox.baseVal.width"
+    )
+    sizes = page.locator(".lab-graph .node .value, .lab-graph .local").evaluate_all(
+        "found => found.map((e) => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) * shrunk >= 9, "letters are large enough to read, in pixels"
+    page.get_by_role("button", name="Fit the graph to the width").click()
+    pane = page.locator(".lab-graph .scroll")
+    assert pane.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "all of its width is in view"
 
 
 def test_two_hundred_nodes_can_be_zoomed_and_panned(open_page: OpenPage):
