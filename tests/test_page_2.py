@@ -19,13 +19,15 @@ from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.mistakes import answers_for_digit, cell_of
 from mlcore.experiments.reports import practised_config, r1_config
+from mlcore.experiments.table1 import read_table1
 from mlcore.experiments.torch_comparison import differences, step_by_torch, torch_arguments
 from mlcore.records import Checkpoint, ScratchEpoch
 from mlcore.runtime import StoreUnavailable, new_token
 from mlcore.scratch.glass import one_step
+from mlcore.scratch.gradcheck import gradient_check
 from mlcore.scratch.trainer import network_of
 from tests.conftest import ROOT
-from ui.lesson2 import SECTIONS, compare, explorer, results, start, time_machine
+from ui.lesson2 import SECTIONS, compare, explorer, results, scripts, start, time_machine
 from ui.lesson2.choose import parameter_rows
 from ui.lesson2.curves import report_levels
 from ui.lesson2.formulas import number, sum_formula
@@ -448,6 +450,44 @@ class TestCheck:
         assert "Worst relative error" in said(page)
         assert "Every one agrees" in said(page)
         assert page.query_params["checked"] == "1"
+
+
+class TestScripts:
+    """The programs that the page hands out end on what the page shows."""
+
+    def run(self, script: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def test_training(self, trained):
+        said_ = self.run(scripts.training(CONFIG, 2)).splitlines()
+        second = runtime().epochs(trained.token, trained.run_id)[1]
+        assert said_[1].endswith(f"test loss {second.test_loss:.4f}, accuracy {second.test_accuracy:.4f}")
+        assert [[int(count) for count in line.split()[1:]] for line in said_[2:]] == [
+            list(row) for row in second.confusion
+        ]
+
+    def test_comparison(self, trained):
+        said_ = self.run(scripts.comparison([CONFIG, CONFIG.model_copy(update={"activation": "tanh"})])).splitlines()
+        last = runtime().epochs(trained.token, trained.run_id)[-1]
+        assert said_[0].startswith("These runs differ in activation")
+        assert said_[1] == f"test accuracy {last.test_accuracy:.4f}, test loss {last.test_loss:.4f}"
+
+    def test_check(self):
+        found = gradient_check(CONFIG, open_source("sample"), images=8, per_layer=5, seed=0)
+        assert str(found.worst.relative_error) in self.run(scripts.check(CONFIG, 8, 5))
+
+    def test_one_step(self):
+        step = one_step(CONFIG, open_source("sample"), [3, 4])
+        said_ = self.run(scripts.one_step(CONFIG, step, trained=False))
+        assert f"loss {step.loss} by PyTorch" in said_
+
+    def test_table_1(self):
+        cell = read_table1().cell("relu", 0.8, "he")
+        assert f"he relu 80%: accuracy {cell.accuracy:.4f}" in self.run(scripts.TABLE1)
 
 
 class TestCompare:

@@ -11,6 +11,7 @@ from ui.charts import table_twin
 from ui.code import show_code
 from ui.digits import digits_of
 from ui.fields import whole_field
+from ui.lesson2 import scripts
 from ui.lesson2.formulas import REACHABLE, number
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
@@ -40,7 +41,12 @@ def draw(state: LinkState) -> None:
         _show(_checked(weights, weights.token, sampled))
     st.html(REACHABLE, unsafe_allow_javascript=True)
     terms("gradient check", "finite difference", key="check", lead="")
-    show_code(gradient_check, key="check")
+    show_code(
+        gradient_check,
+        script=scripts.check(weights.config, IMAGES, sampled),
+        key="check",
+        file_name="gradient_check.py",
+    )
 
 
 @st.cache_data(show_spinner="Nudging …", max_entries=32)

@@ -15,6 +15,7 @@ from mlcore.experiments.reports import bias_terms_explained, practised_config, r
 from ui.code import show_code
 from ui.digits import digits_of
 from ui.fields import config_field, show_problems
+from ui.lesson2 import scripts
 from ui.lesson2.digits import source_choice
 from ui.lesson2.state import CONFIG_FIELDS, FAILURES, config_of, failure_settings, presets
 from ui.links import LinkState
@@ -215,4 +216,4 @@ def code(config: ScratchConfig, *functions: Any) -> None:
     )
     st.caption("The same run on the command line; it ends on the same numbers.")
     st.code(command, language="bash", wrap_lines=True)
-    show_code(*functions, key="trainer")
+    show_code(*functions, script=scripts.training(config, config.epochs), key="trainer", file_name="train.py")

@@ -22,6 +22,7 @@ from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import field_problem
+from ui.lesson2 import scripts
 from ui.lesson2.charts import seeds_chart
 from ui.lesson2.choose import settings_in_words
 from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs, store_may_fail, watch
@@ -59,7 +60,10 @@ def draw(state: LinkState) -> None:
     )
     st.fragment(_chart, run_every=POLL_SECONDS if live else None)(chosen, state["measure"], live)
     _seeds(state, views)
-    show_code(what_differs, compare_shares, key="compare")
+    configs = [view.config for view in views if isinstance(view.config, ScratchConfig)]
+    show_code(
+        what_differs, compare_shares, script=scripts.comparison(configs), key="compare", file_name="compare_runs.py"
+    )
 
 
 def _choose(state: LinkState, runs: dict[str, RunView]) -> list[str]:

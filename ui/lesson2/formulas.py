@@ -1,4 +1,4 @@
-"""What the step under the glass is written with: formulas with their numbers in, tables of slices, and a script."""
+"""What the step under the glass is written with: formulas with their numbers in, and tables of slices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from mlcore.experiments.torch_comparison import Difference
 from mlcore.scratch.activations import ACTIVATIONS
 from mlcore.scratch.glass import OneStep
-from ui.lesson2.start import Weights
 
 # A formula that is too wide for a telephone scrolls in its own box, which the Tab key has to reach. KaTeX makes no such
 # box reachable, and draws a moment after the page; so the page looks a few times.
@@ -88,33 +87,3 @@ def number(value: float, digits: int = 4) -> str:
         return text
     mantissa, exponent = text.split("e")
     return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
-
-
-def script(step: OneStep, weights: Weights) -> str:
-    """A program that takes this step from the same start with this library and with PyTorch."""
-    settings = weights.config.model_dump(mode="json", exclude={"kind"})
-    lines = ",\n    ".join(f"{name}={value!r}" for name, value in settings.items())
-    note = (
-        ""
-        if weights.checkpoint is None
-        else "\n# The page started from trained weights; this starts from the first ones."
-    )
-    return f'''"""One training step by NumPy and by PyTorch; run it in the project's folder."""
-
-import numpy as np
-
-from mlcore.data.mnist import open_source
-from mlcore.experiments.configs import ScratchConfig
-from mlcore.networks.step_proof import torch_step
-from mlcore.scratch.glass import one_step
-{note}
-config = ScratchConfig(
-    {lines},
-)
-step = one_step(config, open_source(config.source), {step.rows.tolist()})
-theirs = torch_step(
-    step.before.sizes, step.before.activations, step.before.parameters, step.images, step.labels, config.learning_rate
-)
-print("loss", step.loss, "by PyTorch", theirs["loss"])
-print("largest difference of a gradient", np.abs(step.gradients.gradient - theirs["gradient"]).max())
-'''

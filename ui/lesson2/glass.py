@@ -20,8 +20,9 @@ from ui.code import show_code
 from ui.digits import digits_of
 from ui.fields import read_whole, show_problems, text_field, whole_field
 from ui.images import image_grid, show_png
+from ui.lesson2 import scripts
 from ui.lesson2.digits import split_of
-from ui.lesson2.formulas import REACHABLE, number, proof_columns, script, shape_columns, slice_columns, sum_formula
+from ui.lesson2.formulas import REACHABLE, number, proof_columns, shape_columns, slice_columns, sum_formula
 from ui.lesson2.start import Weights, choose_weights
 from ui.links import LinkState
 from ui.runs import runtime
@@ -55,7 +56,12 @@ def draw(state: LinkState) -> None:
     st.html(REACHABLE, unsafe_allow_javascript=True)
     terms("forward pass", "backward pass", "softmax", "cross-entropy", "SGD", key="step", lead="")
     show_code(
-        forward, backward, script=script(step, weights), key="step", file_name="one_step.py", requires="numpy torch"
+        forward,
+        backward,
+        script=scripts.one_step(weights.config, step, trained=weights.checkpoint is not None),
+        key="step",
+        file_name="one_step.py",
+        requires="numpy torch",
     )
 
 

@@ -32,7 +32,7 @@ from mlcore.experiments.table1 import (
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.fields import text_field
-from ui.lesson2 import live_table
+from ui.lesson2 import live_table, scripts
 from ui.lesson2.charts import interval_chart, seeds_chart
 from ui.lesson2.training import LONGEST_REASON, read_per_cent
 from ui.links import LinkState
@@ -324,4 +324,4 @@ def _about(table: Table1) -> None:
             f"Hash of the digits: `{str(about['data_hash'])[:16]}…`. Every epoch of every run is in "
             f"`assets/table1/epochs.csv`."
         )
-    show_code(record_table1, key="table1")
+    show_code(record_table1, table1_effects, script=scripts.TABLE1, key="table1", file_name="table1.py")

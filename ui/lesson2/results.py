@@ -12,12 +12,13 @@ from mlcore.classification import precision_recall_f1_per_class
 from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.diagnosis import diagnose
-from mlcore.experiments.metrics import accuracy_interval
+from mlcore.experiments.metrics import accuracy_interval, wilson_interval
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from ui.charts import confusion_heat_map, table_twin
+from ui.code import show_code
 from ui.digits import digits_of
-from ui.lesson2 import explorer
+from ui.lesson2 import explorer, scripts
 from ui.lesson2.choose import settings_in_words
 from ui.lesson2.curves import curves
 from ui.lesson2.selected import Selected, need_results
@@ -159,6 +160,13 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
         )
         terms("precision", "recall", "F1", "Wilson interval", key="results", lead="")
         table_twin(confusion_table(confusion), key="confusion", file_name="confusion.csv", label="Matrix as a table")
+    show_code(
+        precision_recall_f1_per_class,
+        wilson_interval,
+        script=scripts.training(chosen.config, chosen.last.epoch),
+        key="results",
+        file_name="train.py",
+    )
     explorer.draw(state, chosen)
 
 

@@ -14,6 +14,7 @@ from mlcore.scratch.evaluation import evaluate
 from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
 from ui.code import show_code
 from ui.images import show_png, weight_grid
+from ui.lesson2 import scripts
 from ui.lesson2.choose import settings_in_words
 from ui.lesson2.curves import curves
 from ui.lesson2.results import failures
@@ -38,7 +39,8 @@ def draw(state: LinkState) -> None:
     _machine(state, chosen)
     failures(chosen.config, chosen.epochs, chosen.view.halted)
     terms("dead ReLU", "saturation", "gradient norm", "weight norm", key="time", lead="")
-    show_code(evaluate, key="time")
+    script = scripts.training(chosen.config, chosen.last.epoch)
+    show_code(evaluate, script=script, key="time", file_name="train.py")
 
 
 @st.fragment
