@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from mlcore.data.mnist import open_source
 from mlcore.experiments import r2_results, recorded
+from mlcore.experiments.comparison import compare_shares
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.recorded import RECORDED_NETWORKS
 from mlcore.networks.architectures import parameter_count
@@ -28,6 +29,7 @@ from mlcore.networks.probes import before_and_after
 from mlcore.records import NetworkEpoch
 from mlcore.runtime import LimitReached, RunView
 from tests.conftest import ROOT
+from ui.code import source_of
 from ui.lesson3 import curves, findings, scripts, versus
 from ui.lesson3.chosen import Chosen, Moment
 from ui.lesson3.data import Series, split_of, thin
@@ -546,8 +548,24 @@ def test_scripts_say_what_the_page_says(tmp_path: Path) -> None:
 
     assert "lowest validation loss 0.0800 at epoch 10" in run(scripts.overfitting("A-baseline"))
     assert "best epoch 1: validation 97.80%, test 97.80% (97.21% to 98.27%)" in run(scripts.selection("A-baseline"))
+    write_run(tmp_path / "assets" / "networks", "B-baseline", made_up(500, accuracy=0.9794))
+    for name in ("A-dropout-as-run", "A-dropout-step", "B-dropout-as-run", "B-dropout-step"):
+        write_run(tmp_path / "assets" / "networks", name, made_up(60))
+    held = run(scripts.results())
+    verdict = compare_shares(0.983, 10_000, 0.9794, 10_000)
+    assert f"report 98.30%, difference -0.36 points ({verdict.low:+.2f} to {verdict.high:+.2f})" in held
     counted = run(scripts.networks((128,)))
     assert "67,466 parameters" in counted and "399,498 parameters" in counted and "101,770 parameters" in counted
+
+
+def test_code_beside_pytorch_is_shown_without_loading_it() -> None:
+    source, place = source_of("mlcore.networks.probes:watch")
+    assert source.startswith("@contextmanager\ndef watch(") and "register_full_backward_hook" in source
+    assert place.startswith("mlcore/networks/probes.py, line ")
+    method, _ = source_of("mlcore.networks.trainer:_Run._end_epoch")
+    assert method.startswith("def _end_epoch(self)") and "self.scheduler.step(validation.loss)" in method
+    with pytest.raises(KeyError, match="defines no nothing"):
+        source_of("mlcore.networks.probes:nothing")
 
 
 def test_the_command_line_beside_the_button_is_that_of_the_config() -> None:

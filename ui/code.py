@@ -5,6 +5,7 @@ The source is read from the running function, so what is shown is what ran.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -18,7 +19,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def show_code(
-    *functions: Callable[..., Any] | type,
+    *functions: Callable[..., Any] | type | str,
     script: str | None = None,
     key: str,
     label: str = "Show the code",
@@ -30,7 +31,8 @@ def show_code(
     """An expander with the real source of `functions`, and a stand-alone script to copy or download.
 
     Args:
-        functions: functions, methods or classes of `mlcore`; each is shown as it stands in its file.
+        functions: functions, methods or classes of `mlcore`; each is shown as it stands in its file. One that lies
+            beside PyTorch, which this process does not load, is named: "mlcore.networks.probes:watch".
         script: a whole Python program that reproduces the state on screen.
         key: unique on the page.
         note: one or two sentences on what to look for.
@@ -65,10 +67,32 @@ def show_code(
 
 
 @lru_cache(maxsize=256)
-def source_of(function: Callable[..., Any] | type) -> tuple[str, str]:
-    """(source text, "mlcore/autodiff/value.py, line 40") of a function, a method or a class."""
+def source_of(function: Callable[..., Any] | type | str) -> tuple[str, str]:
+    """(source text, "mlcore/autodiff/value.py, line 40") of a function, a method or a class.
+
+    Raises:
+        KeyError: a name that its module does not define.
+    """
+    if isinstance(function, str):
+        return _source_named(*function.split(":"))
     plain = inspect.unwrap(function) if callable(function) else function
     lines, start = inspect.getsourcelines(plain)
     path = Path(inspect.getsourcefile(plain) or "")
     shown = path.relative_to(_ROOT) if path.is_relative_to(_ROOT) else path.name
     return textwrap.dedent("".join(lines)), f"{shown}, line {start}"
+
+
+def _source_named(module: str, name: str) -> tuple[str, str]:
+    """The same read from the module's file, which is not imported; a method is `Class.method`."""
+    path = _ROOT / (module.replace(".", "/") + ".py")
+    text = path.read_text()
+    found: ast.AST = ast.parse(text)
+    for part in name.split("."):
+        inside = [node for node in ast.iter_child_nodes(found) if getattr(node, "name", None) == part]
+        if not inside:
+            raise KeyError(f"{module} defines no {name}")
+        found = inside[0]
+    assert isinstance(found, (ast.FunctionDef, ast.ClassDef))
+    start = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
+    lines = text.splitlines(keepends=True)[start - 1 : found.end_lineno]
+    return textwrap.dedent("".join(lines)), f"{path.relative_to(_ROOT)}, line {start}"

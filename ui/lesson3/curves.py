@@ -155,6 +155,11 @@ def chart(
         key=key,
         alt=f"{what} of {len(shown)} runs as lines; the table below holds the numbers.",
     )
+    if by_time and not all(series.mine for series in shown):
+        st.caption(
+            "Time is by the clock. The recordings shared their machine with other work, now more, now less, so "
+            "compare what a minute brought in one run; section 2 has the processor time of an epoch of each."
+        )
     twin = _kept_table if not any(series.mine for series in shown) else long_table
     table_twin(twin(tuple(shown), tuple(quantities)), key=f"{key}_table", file_name="curves.csv")
 

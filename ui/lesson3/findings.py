@@ -89,9 +89,9 @@ def _schedule(state: LinkState) -> None:
         reveal=_reveal_schedule,
     )
     show_code(
+        "mlcore.networks.trainer:_Run._end_epoch",
         script=scripts.schedule(),
         key="schedule",
-        label="The same in twenty lines",
         file_name="schedule.py",
         requires="torch",
         note="PyTorch keeps the argument of `step` for old code: it is the number of the epoch, whatever you put in.",

@@ -236,9 +236,11 @@ def _dropped(state: LinkState, chosen: Chosen, source: str, row: int, after: Map
 def _code(chosen: Chosen) -> None:
     name = chosen.id if chosen.recorded is not None else "A-baseline"
     show_code(
+        "mlcore.networks.probes:watch",
+        "mlcore.networks.probes:look_inside",
         script=scripts.inside(name),
         key="inside",
         file_name="inside.py",
         requires="torch torchvision safetensors",
-        note="The app asks a worker process for this, by `mlcore.networks.probes`: the page runs without PyTorch.",
+        note="A worker process does this for the app: the page itself runs without PyTorch.",
     )

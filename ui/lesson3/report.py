@@ -27,6 +27,7 @@ from mlcore.experiments.reports import PLAIN_NETWORK_BEST, R2_EXPERIMENTS, R2_IM
 from ui.chart_specs import finish
 from ui.charts import bar_chart, draw_spec, table_twin
 from ui.code import show_code
+from ui.lesson3 import scripts
 from ui.lesson3.data import recorded
 from ui.links import LinkState
 from ui.terms import terms
@@ -88,7 +89,16 @@ def draw(state: LinkState) -> None:
     _how_made(state, runs)
     _state_of_the_art(rows)
     _time(rows)
-    show_code(result_rows, compare_shares, key="results", note="How the table's cells and intervals are computed.")
+    show_code(
+        result_rows,
+        compare_shares,
+        reasons,
+        script=scripts.results(),
+        key="results",
+        file_name="results.py",
+        requires="pandas",
+        note="How the table's cells and intervals are computed, and how a figure far from the report's is explained.",
+    )
 
 
 def table_html(rows: list[ResultRow]) -> str:

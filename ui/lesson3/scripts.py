@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.r2_results import EXPERIMENT_OF
+from mlcore.experiments.reports import R2_EXPERIMENTS
 
 
 def networks(own: Sequence[int] = ()) -> str:
@@ -66,6 +68,44 @@ for what, row in (("best", best), ("last", epochs.iloc[-1])):
     low, high = wilson(row["test_accuracy"], 3000)
     print(f"{{what}} epoch {{row['epoch']:.0f}}: validation {{row['validation_accuracy']:.2%}}, "
           f"test {{row['test_accuracy']:.2%}} ({{low:.2%}} to {{high:.2%}})")
+'''
+
+
+def results() -> str:
+    """The report's accuracies beside the recorded ones, with the interval of each difference."""
+    theirs = {name: (row.validation_accuracy, row.test_accuracy) for name, row in R2_EXPERIMENTS.items()}
+    held = {
+        f"{network}-{variant}": f"{network}{experiment}"
+        for network in ("A", "B")
+        for variant, experiment in EXPERIMENT_OF.items()
+    }
+    return f'''"""The report's accuracies beside the recorded ones. Run it in the project's folder."""
+
+import math
+
+import pandas as pd
+
+REPORT = {theirs!r}  # on validation and test images
+HELD_AGAINST = {held!r}
+
+
+def wilson(share, images, z=1.96):
+    centre = (share + z * z / (2 * images)) / (1 + z * z / images)
+    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images**2)) / (1 + z * z / images)
+    return centre - half, centre + half
+
+
+for run, experiment in HELD_AGAINST.items():
+    epochs = pd.read_csv(f"assets/networks/{{run}}/epochs.csv")
+    for report, part, images in zip(REPORT[experiment], ("validation", "test"), (10_000, 3_000)):
+        ours = epochs[f"{{part}}_accuracy"].iloc[-1]
+        (low1, high1), (low2, high2) = wilson(ours, images), wilson(report, images)
+        low = ours - report - math.hypot(ours - low1, high2 - report)
+        high = ours - report + math.hypot(high1 - ours, report - low2)
+        last = epochs[f"{{part}}_accuracy"].tail(50)
+        apart = 100 * (ours - report)
+        print(f"{{run}}, {{part}}: ours {{ours:.2%}}, report {{report:.2%}}, difference {{apart:+.2f}} points "
+              f"({{100 * low:+.2f}} to {{100 * high:+.2f}}), last 50 epochs {{last.min():.2%}} to {{last.max():.2%}}")
 '''
 
 
