@@ -35,6 +35,7 @@ from benchmarks.measure import ROOT, data_directory
 from benchmarks.visitors import Visitor
 from benchmarks.watch import Watch
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.runtime.executors import ONE_THREAD
 from mlcore.runtime.tokens import new_token
 
 # What each visitor trains: the report's network and settings, long enough not to end while we measure.
@@ -116,7 +117,7 @@ with tempfile.TemporaryDirectory() as place:
     command = [sys.executable, "-c", script]
     if cores:
         command = ["taskset", "-c", cores, *command]
-    environment = {**os.environ, "MLCORE_DATA": str(data_directory()), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "MLCORE_DATA": str(data_directory()), **ONE_THREAD}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     by_clock, by_processor = map(float, done.stdout.split())
     return by_clock, by_processor

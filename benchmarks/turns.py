@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,11 +71,18 @@ def with_pytorch(place: Path) -> dict[str, float]:
     }
 
 
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Measure and print."""
+    _say(f"one undisturbed worker for {BASELINE_SECONDS:g} s …")
     base, _ = undisturbed(BASELINE_SECONDS, "")
     with tempfile.TemporaryDirectory(prefix="backprop-lab-turns-") as place:
+        _say(f"{RUNS} runs take turns for {SECONDS:g} s …")
         together = throughput(Path(place) / "1")
+        _say("a worker with PyTorch, and tasks while it trains …")
         more = with_pytorch(Path(place) / "2")
     figures = {
         "one undisturbed worker, images/s": round(base),
