@@ -92,6 +92,7 @@ function size(view) {
   view.scale = view.zoom ?? Math.max(SMALLEST, fit);
   view.svg.setAttribute("width", Math.floor(view.wide * view.scale));
   view.svg.setAttribute("height", Math.floor(view.tall * view.scale));
+  view.svg.classList.toggle("small", view.scale < 0.6);
   view.scroll.style.setProperty("--tallest", `${tallest()}px`);
   const scrolls = view.wide * view.scale > view.scroll.clientWidth + 1 || view.tall * view.scale > view.scroll.clientHeight + 1;
   view.scroll.classList.toggle("grab", scrolls);
