@@ -63,9 +63,13 @@ def within_epoch(view: RunView) -> str:
     return f"Epoch {view.epoch + 1}: {view.batch:,} of {view.batches:,} batches"
 
 
+EMPTY = "&nbsp;"
+"""A line with nothing on it; a plain blank would be trimmed, and the line with it."""
+
+
 def pace(view: RunView, workers: int) -> str:
     """Always two lines, so that what stands below does not move when the first one is known or the second ends."""
-    own = "Its pace shows once it trains." if view.live else "\u00a0"
+    own = "Its pace shows once it trains." if view.live else EMPTY
     if view.samples_per_second:
         own = f"{_round(view.samples_per_second):,} images per second while it trains."
     return f"{own}  \n{sharing([view], workers)}"
@@ -75,7 +79,7 @@ def sharing(views: Sequence[RunView], workers: int) -> str:
     """How many share the machine, with so many workers, and what that does to the time left of the first view."""
     under_way = [view for view in views if view.status in ("waiting", "running")]
     if not under_way:
-        return "\u00a0"
+        return EMPTY
     count = max(view.sharing for view in under_way)
     if count == 1:
         return "It has the machine to itself."

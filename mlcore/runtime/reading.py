@@ -141,4 +141,5 @@ class Reader:
                 samples_per_second=run.record.config.batch_size / run.pace if run.pace else None,
                 sharing=len(active),
                 step=run.stop_at > 0,
+                landing=run.in_flight,
             )

@@ -74,6 +74,8 @@ class RunView:
         created, updated: seconds since 1970.
         parent: id of the run that this one was forked from; empty otherwise.
         step: whether it will pause at the end of the epoch under way.
+        landing: whether a worker still has a slice of it, so that its figures will move once more even if it was
+            paused or stopped meanwhile.
     """
 
     id: str
@@ -102,11 +104,12 @@ class RunView:
     versions: dict[str, str] = field(default_factory=dict)
     data_hash: str = ""
     step: bool = False
+    landing: bool = False
 
     @property
     def live(self) -> bool:
         """Whether its figures may change without anybody doing anything."""
-        return self.status in ACTIVE or (self.status == "paused" and self.reason != "")
+        return self.landing or self.status in ACTIVE or (self.status == "paused" and self.reason != "")
 
     @property
     def over(self) -> bool:

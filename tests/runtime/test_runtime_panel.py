@@ -256,3 +256,24 @@ def test_no_training_in_the_interface():
     root = Path(__file__).resolve().parents[2]
     for path in [*root.glob("ui/**/*.py"), *root.glob("pages/*.py")]:
         assert "advance(" not in path.read_text(), path
+
+
+def test_a_pause_is_watched_until_the_slice_under_way_has_landed(page, runtime):
+    """What a worker still brings moves the figures once more; the panel must not stand still before that."""
+    _, token, run_id = page(epochs=1000)
+
+    def paused_in_flight() -> bool:
+        runtime.resume(token, run_id)
+        wait_until(lambda: runtime.run(token, run_id).landing)
+        runtime.pause(token, run_id)
+        return runtime.run(token, run_id).landing  # or it has just landed: then once more
+
+    wait_until(paused_in_flight)
+    view = runtime.run(token, run_id)
+    while view.live:
+        time.sleep(0.01)
+        view = runtime.run(token, run_id)
+    assert view.status == "paused"
+    time.sleep(0.3)
+    at_rest = runtime.run(token, run_id)
+    assert (at_rest.epoch, at_rest.batch) == (view.epoch, view.batch)
