@@ -123,7 +123,13 @@ def test_charts_of_a_run_under_way_neither_flicker_nor_jump(open_page: OpenPage,
     page.wait_for_timeout(200)
     seen = page.evaluate(EVERY_FRAME, [4, 5])
     page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("Stopped")).to_be_visible()
     settle(page)
+    top, height = chart.evaluate(
+        "(chart) => { const box = chart.getBoundingClientRect();"
+        " return [box.top + document.querySelector('.stMain').scrollTop, box.height]; }"
+    )
+    assert any(box.startswith("1: ") and box.endswith(f" x {height} at {top}") for box in seen["boxes"]), "it moved"
     assert len(seen["told"]) > 4, seen
     assert len(seen["scroll"]) == 1, seen
     assert len(seen["charts"]) == 1, "a chart was taken away and drawn anew"
