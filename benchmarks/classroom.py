@@ -179,7 +179,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             watch.look()
             figures = _figures(visitors, watch, base, begin - watch.began, end - watch.began, options)
         log = (directory / "app.log").read_text(errors="replace")
-        figures["tracebacks in the log"] = log.count("Traceback (most recent call last)")
+        figures["tracebacks in the log"] = log.count("Traceback")
         figures["the visitors' own processor time per second"] = round(own / (end - begin), 2)
         figures["load before"], figures["load after"] = round(load_before, 1), round(os.getloadavg()[0], 1)
         return figures
