@@ -30,8 +30,8 @@ class Most(NamedTuple):
     answering: int
 
 
-MOST = Most(2_500, 480)
-LEAST_ANSWERING = 40
+MOST = Most(2_000, 480)
+LEAST_ANSWERING = 24
 UNITS = {"loss": "mean cross-entropy (nats)", "error": "share wrong", "scores": "share", "rate": "Adam's step size"}
 Y_FORMATS = {"loss": ".5f", "error": ".2%", "scores": ".2%", "rate": ".3e"}
 
