@@ -38,8 +38,9 @@ PAUSE = 500  # milliseconds between moves
 
 def live(seconds: float, directory: Path) -> dict[str, float]:
     """Milliseconds of each poll of the live panel, after the first two."""
-    from benchmarks.classroom import app, processor_seconds
+    from benchmarks.classroom import app
     from benchmarks.visitors import Visitor
+    from benchmarks.watch import processor_seconds
     from mlcore.runtime import new_token
 
     visitor = Visitor(PORT, new_token(), {"source": "sample", "epochs": "1000", "initializer": "he"})
@@ -101,7 +102,8 @@ def time_machine(moves: int, directory: Path) -> dict[str, dict[str, float]]:
     """Milliseconds from a key on the slider to what follows it on the screen, after two moves that warm up."""
     from playwright.sync_api import sync_playwright
 
-    from benchmarks.classroom import app, processor_seconds
+    from benchmarks.classroom import app
+    from benchmarks.watch import processor_seconds
     from tests.browser import ARGUMENTS, find_chromium, settle
 
     with app(PORT, directory, "", {}) as server, sync_playwright() as playwright:
