@@ -287,6 +287,32 @@ def test_a_step_does_not_send_the_graph_again(open_page: OpenPage):
     assert "value 2;" in said(page, "x1"), "another picture is sent"
 
 
+def test_a_browser_that_lost_the_graph_gets_it_again(open_page: OpenPage):
+    page = open_page()
+    page.add_init_script(
+        """const get = Map.prototype.get;
+        Map.prototype.get = function (key) {
+            if (window.forget && /^[0-9a-f]{5,8}$/.test(key)) { window.forget = false; window.forgot = true; return; }
+            return get.call(this, key);
+        };"""
+    )
+    page.goto(f"{page.url.rstrip('/')}/{PATH}")
+    page.locator(".lab-graph .node").first.wait_for(state="attached")
+    settle(page)
+    node(page, "x1").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    page.evaluate("() => { window.forget = true; }")
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.evaluate("() => window.forgot"), "the answer to a step names a picture, and it is not there"
+    page.get_by_label("x1", exact=True).fill("2")
+    page.get_by_label("x1", exact=True).press("Enter")
+    settle(page)
+    assert "value 2;" in said(page, "x1")
+    assert step(page) == "step 9 of 22"
+
+
 def test_headings_leave_no_level_out(open_page: OpenPage):
     for params in ({"step": "0"}, {"step": "all", "node": "q"}, {"view": "practise"}):
         page = lesson(open_page, params)
