@@ -384,6 +384,14 @@ class TestTimeMachine:
         again = opened("time", {"epoch": "2"}, trained)
         assert again.slider[0].value == 2
 
+    def test_weights_of_a_neighbouring_epoch_are_said_to_be_that(self, trained, monkeypatch):
+        time_machine.weights_picture.clear()
+        monkeypatch.setattr(time_machine, "network_at", lambda view, epoch: network_at(view, min(epoch, 3)))
+        assert "Weights after epoch 3, the kept one nearest to 4: 12 of 12 units" in said(
+            opened("time", trained=trained)
+        )
+        time_machine.weights_picture.clear()
+
     def test_weights_of_each_epoch_are_its_own(self, trained):
         chosen = results.Selected(
             runtime().run(trained.token, trained.run_id), CONFIG, runtime().epochs(trained.token, trained.run_id)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from mlcore.data.mnist import available_sources
 from mlcore.data.splits import Split, split_fraction
+from mlcore.experiments.configs import ScratchConfig
 from ui.charts import bar_chart, table_twin
 from ui.code import show_code
 from ui.digits import digits_of
@@ -78,10 +79,8 @@ def source_choice(state: LinkState) -> None:
         st.caption("Full MNIST is not on this machine: `python -m mlcore data download` gets it.")
 
 
-def _without_contradictions(state: LinkState):  # type: ignore[no-untyped-def]
+def _without_contradictions(state: LinkState) -> ScratchConfig:
     """The form's settings as far as this section needs them, when the form as a whole is not a run."""
-    from mlcore.experiments.configs import ScratchConfig
-
     return ScratchConfig(source=state["source"], train_fraction=state["train_fraction"], seed=state["seed"])
 
 
@@ -152,7 +151,7 @@ def _split(state: LinkState, source: str, train_fraction: float, seed: int) -> N
     with field:
         config_field(
             "train_fraction",
-            type(_without_contradictions(state)),
+            ScratchConfig,
             state=state,
             label="Training share",
             help="Any share from 0.01 to 0.9.",

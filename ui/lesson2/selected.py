@@ -13,6 +13,7 @@ from mlcore.records import ScratchEpoch
 from mlcore.runtime import RunView, StoreUnavailable, UnknownRun
 from mlcore.scratch.network import Network
 from mlcore.scratch.trainer import network_of
+from ui.lesson2.choose import settings_in_words
 from ui.links import LinkState
 from ui.runs import owner, runtime
 
@@ -56,11 +57,7 @@ def need_results(state: LinkState, what: str) -> Selected | None:
     view = selected_run(state)
     if view is None:
         if state["run"]:
-            st.info(
-                "The run in this link belongs to another browser. Its settings are in the form of section 2: "
-                "train them, and you get the same numbers.",
-                icon=":material/lock:",
-            )
+            say_not_yours("in the form of section 2")
         else:
             st.info(f"{what} needs a trained network. Train one in section 2; it takes a few seconds.")
         go_train(state)
@@ -74,6 +71,15 @@ def need_results(state: LinkState, what: str) -> Selected | None:
         return None
     assert isinstance(view.config, ScratchConfig)
     return Selected(view, view.config, epochs)
+
+
+def say_not_yours(form: str) -> None:
+    """What to do about a link to somebody else's run; `form` says where its settings stand."""
+    st.info(
+        f"The run in this link belongs to another browser. Its settings are {form}: train them, and you get the same "
+        "numbers.",
+        icon=":material/lock:",
+    )
 
 
 def go_train(state: LinkState) -> None:
@@ -104,8 +110,6 @@ def pick_run(state: LinkState, current: RunView) -> None:
 
 def run_label(run: RunView) -> str:
     """A run in one line for a list: its name, else what tells it from others."""
-    from ui.lesson2.choose import settings_in_words
-
     assert isinstance(run.config, ScratchConfig)
     reached = f" · best {run.best_accuracy:.1%}" if run.best_accuracy else ""
     return f"{run.name or settings_in_words(run.config)}{reached}"

@@ -17,7 +17,7 @@ from ui.fields import field_problem, read_number, text_field
 from ui.lesson2 import choose
 from ui.lesson2.curves import curves
 from ui.lesson2.results import failures, prediction_words
-from ui.lesson2.selected import selected_run
+from ui.lesson2.selected import say_not_yours, selected_run
 from ui.links import LinkState
 from ui.runs import live_panel, owner, runtime
 from ui.terms import terms
@@ -97,11 +97,7 @@ def _panel(state: LinkState) -> None:
     view = selected_run(state)
     if view is None:
         if state["run"]:
-            st.info(
-                "The run in this link belongs to another browser. Its settings are in the form above: train them, and "
-                "you get the same numbers.",
-                icon=":material/lock:",
-            )
+            say_not_yours("in the form above")
         return
     assert isinstance(view.config, ScratchConfig)
     st.caption(choose.settings_in_words(view.config))
