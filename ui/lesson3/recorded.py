@@ -82,9 +82,10 @@ def _networks(state: LinkState) -> None:
     drawn = {f"Network {name}": (INPUTS, *hidden, OUTPUTS) for name, hidden in ARCHITECTURES.items()}
     if own:
         drawn["Your network"] = (INPUTS, *own, OUTPUTS)
-    columns = st.columns(2, gap="large") if len(drawn) == 2 else st.columns(3, gap="medium")
-    for column, (name, sizes) in zip(columns, drawn.items(), strict=True):
-        with column:
+    for index, (name, sizes) in enumerate(drawn.items()):
+        if index % 2 == 0:  # three in a row would be too small to read
+            columns = st.columns(2, gap="large")
+        with columns[index % 2]:
             st.markdown(f"**{name}** · {parameter_count(sizes):,} parameters")
             show_network(name, sizes, key=f"drawing_{name}")
             if max(sizes) > INPUTS:
