@@ -111,6 +111,12 @@ class TestPage:
     def test_every_section_opens_cold_on_a_run(self, section, trained):
         opened(section, trained=trained)
 
+    @pytest.mark.parametrize(
+        ("section", "params"), [("digits", {}), ("results", {"true": "3", "taken_for": "3"}), ("time", {})]
+    )
+    def test_many_images_are_one_picture(self, section, params, trained):
+        assert len(opened(section, params, trained).get("image")) == 1
+
     def test_sections_and_names_agree(self):
         assert list(SECTIONS) == list(NAMES)
 
