@@ -285,8 +285,8 @@ class TestTraining:
         assert read_per_cent(typed) == share
 
     def test_nonsense_as_accuracy_is_refused_in_a_sentence(self):
-        for typed in ("ninety", "101", "-3", "1e400"):
-            with pytest.raises(ValueError, match=r"\."):
+        for typed in ("ninety", "101", "-3", "1e400", "nan"):
+            with pytest.raises(ValueError, match=f"^“{typed}” is no share in per cent. Write a number from 0 to 100"):
                 read_per_cent(typed)
 
     def test_report_levels_only_for_the_reports_own_settings(self):

@@ -74,7 +74,12 @@ def read_per_cent(given: str) -> float | None:
         ValueError: with one sentence that says what is wrong and what would be right.
     """
     cleaned = given.strip().removesuffix("%").strip()
-    return read_number(cleaned, low=0, high=100) / 100 if cleaned else None
+    if not cleaned:
+        return None
+    try:
+        return read_number(cleaned, low=0, high=100) / 100
+    except ValueError:
+        raise ValueError(f"“{cleaned:.30}” is no share in per cent. Write a number from 0 to 100, such as 90.") from None
 
 
 def _start(state: LinkState, config: ScratchConfig | None, prediction: dict[str, Any] | None) -> None:
