@@ -79,7 +79,9 @@ def read_per_cent(given: str) -> float | None:
     try:
         return read_number(cleaned, low=0, high=100) / 100
     except ValueError:
-        raise ValueError(f"“{cleaned:.30}” is no share in per cent. Write a number from 0 to 100, such as 90.") from None
+        raise ValueError(
+            f"“{cleaned:.30}” is no share in per cent. Write a number from 0 to 100, such as 90."
+        ) from None
 
 
 def _start(state: LinkState, config: ScratchConfig | None, prediction: dict[str, Any] | None) -> None:
