@@ -17,6 +17,7 @@ from mlcore.autodiff.gradcheck import STEPS
 from tests.e2e.conftest import AXE, OpenPage, assert_accessible, settle, shoot
 
 PATH = "Forward_and_backward"
+REPORT = EXAMPLES["report"]
 # 37 nodes with long numbers, shared inputs and constants: the kind of graph that gets crowded.
 SOFTMAX = "-log(exp(x1*w1+x2*w2+b1)/(exp(x1*w1+x2*w2+b1)+exp(x1*w3+x2*w4+b2)+exp(x1*w5+x2*w6+b3)))"
 SIXTY = " + ".join(f"tanh(x{k}*w{k} + b)*v{k}" for k in range(1, 8))
@@ -171,6 +172,16 @@ def test_nothing_lies_on_anything_in_the_examples(open_page: OpenPage, name: str
     values = ",".join(f"{key}:{value}" for key, value in example.values.items())
     page = lesson(open_page, {"f": example.expression, "v": values, "step": "all"})
     assert_no_overlap(page)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("expression", ["x*x", "sin(sin(sin(sin(sin(x)))))", REPORT.expression])
+def test_no_node_stands_under_the_buttons(open_page: OpenPage, expression: str, width: int):
+    page = lesson(open_page, {"f": expression, "step": "all"}, width=width)
+    buttons = page.locator(".lab-graph .zoom").bounding_box()
+    for box in page.locator(".lab-graph .node").evaluate_all("all => all.map((one) => one.getBoundingClientRect())"):
+        beside = box["right"] < buttons["x"] or box["left"] > buttons["x"] + buttons["width"]
+        assert beside or box["top"] >= buttons["y"] + buttons["height"] - 2
 
 
 def test_a_graph_of_thirty_nodes_keeps_its_numbers_apart(open_page: OpenPage):

@@ -2,6 +2,7 @@
 
 const ROW = 65, BODY = 26, SIDE = 16, TOP = 32, BOTTOM = 36, NARROWEST = 94, WIDEST = 240, SMALLEST = 0.8;
 const BARS = 12; // what scroll bars may take
+const TOOLS = { wide: 160, tall: 32 }; // the buttons that zoom, and air around them
 
 function nodeWidth(node) {
   const name = Math.max(18, widthOf(node.label, node.kind.startsWith("constant") ? 12.5 : 14) + 14);
@@ -29,11 +30,19 @@ function place(view) {
   const least = Math.max(NARROWEST, widest + 36, Math.min(230, rows * 9), ...labels);
   const column = layers > 1 ? Math.max(least, Math.min(WIDEST, room)) : 0;
   view.wide = left + right + column * (layers - 1);
-  view.tall = TOP + BOTTOM + ROW * rows + BODY;
-  const at = (x, y) => [left + x * column, TOP + BODY / 2 + y * ROW];
+  const top = TOP + (underTools(view, left, column) ? TOOLS.tall : 0);
+  view.tall = top + BOTTOM + ROW * rows + BODY;
+  const at = (x, y) => [left + x * column, top + BODY / 2 + y * ROW];
   view.at = nodes.map((node) => at(node.x, node.y));
   view.column = column;
   return at;
+}
+
+// Whether a node of the top row would stand under the buttons in the upper right corner.
+function underTools(view, left, column) {
+  const margin = Math.max(0, (view.width - BARS - view.wide) / 2);
+  return !view.data.bare && view.data.nodes.some((node, index) =>
+    node.y < 0.5 && margin + left + node.x * column + view.widths[index] / 2 > view.width - TOOLS.wide);
 }
 
 // A curve through the bends, level at every one of them; twins (x·x) bow apart.
