@@ -442,11 +442,11 @@ def test_the_moment_told_is_that_of_the_weights_and_not_of_the_list(monkeypatch:
         lambda: SimpleNamespace(checkpoint=lambda owner, run, epoch: later if epoch is None else checkpoint),
     )
     view = RunView(id="mine", config=config, status="running", epoch=2, batch=5, batches=63)
-    chosen = Chosen("mine", "my 4", config, Moment(2, 5, 63), own=view)
+    chosen = Chosen("mine", "my 4", config, Moment(2, 5, 63), own=view, number=3)
     weights = chosen.weights()
     assert weights is not None
     assert weights.moment == Moment(2, 7, 63)
-    assert chosen.label == "my 4, sample, 2 epochs and 5 of the 63 batches of the next"
+    assert chosen.label == "my 4, sample (run 3)", "a list's entry must not change while the run trains"
     assert set(chosen.first_weights() or ()) == {"weight1", "bias1", "weight2", "bias2"}
 
 

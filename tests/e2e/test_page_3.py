@@ -168,3 +168,22 @@ def test_a_figure_far_from_the_reports_gets_its_reason(open_page: OpenPage) -> N
     page = open_page(PATH, {"section": "report"})
     expect(page.get_by_text(re.compile("which of these epochs is the last one is luck"))).to_be_visible()
     expect(page.get_by_text(re.compile("from epoch 31 on its rate is a thousandth")).first).to_be_visible()
+
+
+def test_a_run_that_trains_can_be_looked_into_and_the_moment_is_told(open_page: OpenPage) -> None:
+    link = {"section": "train", "epochs": "900", "variants": "dropout", "architecture": "custom", "hidden": "40"}
+    page = open_page(PATH, link)
+    page.get_by_role("button", name="Train", exact=False).last.click()
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 900 epochs"))).to_be_visible(timeout=LONG)
+    page.get_by_role("radio", name="5 Inside").click()
+    expect(page.get_by_text(re.compile("A, dropout 0.3, after 500 epochs"))).to_be_visible(timeout=LONG)
+    settle(page)
+    page.locator("[data-testid='stSelectbox'] input").first.click()
+    page.get_by_role("option", name="my 40, dropout 0.3, sample (run 1)").click()
+    told = page.get_by_text(re.compile(r"my 40, dropout 0.3, after \d+ epochs?"))
+    expect(told).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("The network of this link is not here")).to_have_count(0)
+    before = told.inner_text()
+    page.get_by_role("radio", name="backward: gradient at z").click()  # the page runs; the run may have gone on by now
+    settle(page)
+    assert told.inner_text() == before, "what is told is still about the weights that are shown"

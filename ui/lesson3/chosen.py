@@ -54,6 +54,7 @@ class Chosen:
         moment: how far it has been trained; a run that trains goes on from there.
         own: the visitor's run, if it is one.
         recorded: the recorded run, if it is one.
+        number: of one of the visitor's runs, the oldest 1.
     """
 
     id: str
@@ -62,13 +63,14 @@ class Chosen:
     moment: Moment
     own: RunView | None = None
     recorded: RecordedRun | None = None
+    number: int = 0
 
     @property
     def label(self) -> str:
-        """What it is called in a list, with where it comes from."""
+        """What it is called in a list: like no other, and the same while it trains, or a choice would be lost."""
         if self.recorded is not None:
             return f"recorded: {self.short}"
-        return f"{self.short}, {self.config.source}, {self.moment}"
+        return f"{self.short}, {self.config.source} (run {self.number})"
 
     def weights(self) -> Weights | None:
         """The weights now, which may be younger than `moment`; None where they are not kept."""
@@ -94,12 +96,13 @@ def networks() -> dict[str, Chosen]:
     found: dict[str, Chosen] = {}
     for name, run in recorded().items():
         found[name] = Chosen(name, run.title, run.config, Moment(int(run.epochs["epoch"].iloc[-1])), recorded=run)
-    own = [view for view in runtime().runs(owner()) if isinstance(view.config, NetworkConfig) and view.epoch > 0]
-    for view in own[:MOST_OWN]:
+    own = [view for view in runtime().runs(owner()) if isinstance(view.config, NetworkConfig)]
+    numbers = {view.id: number for number, view in enumerate(sorted(own, key=lambda view: view.created), start=1)}
+    for view in [view for view in own if view.epoch > 0][:MOST_OWN]:
         assert isinstance(view.config, NetworkConfig)
         short = f"my {view.name or called(view.config)}"
         moment = Moment(view.epoch, view.batch, view.batches)
-        found[view.id] = Chosen(view.id, short, view.config, moment, own=view)
+        found[view.id] = Chosen(view.id, short, view.config, moment, own=view, number=numbers[view.id])
     return found
 
 
@@ -126,14 +129,22 @@ def say_if_seen(source: str, *chosen: Chosen) -> None:
         )
 
 
-def answers(chosen: Chosen, source: str, seed: int) -> NDArray[np.float32] | None:
-    """Its ten probabilities for every validation image of a source; None where its weights are not kept."""
+class Answers(NamedTuple):
+    """Ten probabilities for each validation image (n, 10), and how far the network that gave them was trained."""
+
+    probabilities: NDArray[np.float32]
+    moment: Moment
+
+
+def answers(chosen: Chosen, source: str, seed: int) -> Answers | None:
+    """Its answers for every validation image of a source; None where its weights are not kept."""
     return _answers(chosen, chosen.id, chosen.moment, source, seed if source == "sample" else 0)
 
 
 @st.cache_data(show_spinner=False, max_entries=24)
-def _answers(_chosen: Chosen, run: str, moment: Moment, source: str, seed: int) -> NDArray[np.float32] | None:
+def _answers(_chosen: Chosen, run: str, moment: Moment, source: str, seed: int) -> Answers | None:
     weights = _chosen.weights()
     if weights is None:
         return None
-    return predict_probabilities(weights.named, digits_of(source).images[split_of(source, seed).validation])
+    images = digits_of(source).images[split_of(source, seed).validation]
+    return Answers(predict_probabilities(weights.named, images), weights.moment)

@@ -54,16 +54,23 @@ def draw(state: LinkState) -> None:
     with right:
         two = pick("Second network", state, "second", there, last=True)
     source, seeds = _images(one, two)
-    theirs, others = answers(one, source, seeds[0]), answers(two, source, seeds[1])
-    if theirs is None or others is None:
+    said = answers(one, source, seeds[0]), answers(two, source, seeds[1])
+    if said[0] is None or said[1] is None:
         st.info("The weights of one of these runs are not kept any more, so it cannot be asked again.")
         return
     rows, at_first, at_second = common_rows(source, seeds)
-    theirs, others = theirs[at_first], others[at_second]
+    theirs, others = said[0].probabilities[at_first], said[1].probabilities[at_second]
     labels = digits_of(source).labels[rows]
     result = disagreement(labels, theirs, others)
     st.html(_square(result, one.short, two.short))
     st.markdown(explain(result, plain(one.short), plain(two.short)))
+    own = [
+        f"{plain(network.short)} after {answer.moment}"
+        for network, answer in ((one, said[0]), (two, said[1]))
+        if network.own
+    ]
+    if own:
+        st.caption(f"Judged as it stands: {'; '.join(own)}.")
     say_if_seen(source, one, two)
     if seeds[0] != seeds[1]:
         st.caption(
