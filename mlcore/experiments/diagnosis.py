@@ -65,7 +65,7 @@ def diagnose(config: ScratchConfig, epochs: Sequence[ScratchEpoch], images: int,
 
 
 def _diverged(run: _Run) -> Diagnosis | None:
-    if not run.halted:
+    if not run.halted or _all_dead(run):
         return None
     # The trainer's sentence goes on to advise in general; here the settings are known.
     happened = run.halted.partition(" Try ")[0]
@@ -84,6 +84,8 @@ def _dead(run: _Run) -> Diagnosis | None:
         f"{share:.0%} of the units of hidden layer {layer} give 0 for every image: dead ReLUs. "
         "Where the output is 0 the gradient is 0 too, so no later step can wake them."
     )
+    if run.halted:
+        happened = f"Training stopped after epoch {run.last.epoch}: {happened}"
     if rate > HIGH_RATE:
         happened += f" Steps at rate {rate:g} threw their weights so far that no image reaches them."
         advice = f"Try a rate of {min(rate / 10, HIGH_RATE):g} from the same start."
@@ -93,6 +95,11 @@ def _dead(run: _Run) -> Diagnosis | None:
     else:
         advice = f"Try a rate of {rate / 10:g}, or leaky ReLU, which keeps a small slope below 0."
     return Diagnosis("dead", happened, advice)
+
+
+def _all_dead(run: _Run) -> bool:
+    """Whether it is for want of living units, not for a loss without bound, that training stopped."""
+    return bool(run.halted and run.epochs) and 1.0 in run.last.statistics.get("dead", ())
 
 
 def _saturated(run: _Run) -> Diagnosis | None:

@@ -163,7 +163,7 @@ def _train(job: SliceJob, result: SliceResult) -> None:
         result.epochs += [item.to_dict() for item in results]
         epochs = checkpoint.epoch - before.epoch
         result.trained += epochs * checkpoint.batches + checkpoint.batch - before.batch
-        if results and not checkpoint.halted:
+        if results:
             _keep_history(job, result, config.epochs, checkpoint)
     result.seconds = time.perf_counter() - begin
     _keep(job, result, -1, checkpoint.to_bytes())

@@ -82,7 +82,8 @@ def advance(
 
     Returns:
         Where it stands now, and the results of the epochs finished on the way. `checkpoint.halted` says why a run
-        that diverged cannot go on; its weights are then those that gave the first loss that is not finite.
+        cannot go on: it diverged (its weights are then those that gave the first loss that is not finite), or all
+        units of a layer died in the epoch that ended.
     """
     until = time.perf_counter() + seconds
     results: list[ScratchEpoch] = []
@@ -183,7 +184,20 @@ class _Run:
         )
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss, self.correct, self.seconds = 0.0, 0, 0.0
+        self.halted = _all_dead(self.epoch, self.config.sizes, judged.dead, last_norms)
         return result
+
+
+def _all_dead(epoch: int, sizes: tuple[int, ...], dead: tuple[float, ...], norms: tuple[float, ...]) -> str:
+    """Why training cannot go on when a whole layer gives 0 for every image and hands no gradient down; else empty."""
+    layer = next((index for index, share in enumerate(dead, start=1) if share == 1), None)
+    if layer is None or any(norms[:layer]):
+        return ""
+    return (
+        f"Training stopped after epoch {epoch}: all {sizes[layer]} units of hidden layer {layer} give 0 for every image "
+        "(dead ReLUs), so no gradient reaches the weights below them and nothing more can be learned. Try a smaller "
+        "learning rate, or leaky ReLU."
+    )
 
 
 def _diverged(epoch: int, batch: int) -> str:

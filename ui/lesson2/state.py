@@ -95,7 +95,7 @@ FAILURES: Mapping[str, Preset] = {
     ),
     "dead": Preset(
         "ReLU at rate 1",
-        {"activation": "relu", "initializer": "he", "bias": 0.0, "learning_rate": 1.0},
+        {"activation": "relu", "initializer": "he", "bias": 1.0, "learning_rate": 1.0},
         "What can a unit learn that answers 0 to every image?",
     ),
     "diverge": Preset(
