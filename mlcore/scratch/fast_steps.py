@@ -76,7 +76,7 @@ class FastSteps:
         self._scale = np.reciprocal(np.asarray(255, dtype))
         self._pixels = np.empty((rows, inputs), np.uint8)
         # Which pixels of a batch have any ink; the last entry stands for the biases, which always take part.
-        self._ink = np.ones(inputs + 1, np.uint8)
+        self._ink = np.ones(inputs + 1, np.bool_)
         first = blocks_of(network.sizes, network.parameters)[0]
         self._gathered = np.empty_like(first)
         # Each row as one item: NumPy puts rows back faster as wholes than number by number.
@@ -189,12 +189,12 @@ class FastSteps:
         rate: float,
     ) -> None:
         """One batch: forward, δ of the output layer, and backward with the update; `rate` is -η / n."""
-        np.bitwise_or.reduce(pixels, axis=0, out=self._ink[:-1])
-        used = np.flatnonzero(self._ink)
-        block = np.take(layers[0].block, used, axis=0, out=self._gathered[: len(used)], mode="clip")
+        np.logical_or.reduce(pixels, axis=0, out=self._ink[:-1])
+        (used,) = self._ink.nonzero()
+        block = layers[0].block.take(used, axis=0, out=self._gathered[: len(used)], mode="clip")
         a_rows = x_rows[:, : len(used)]
         x = a_rows[: len(pixels)]
-        np.multiply(np.take(pixels, used[:-1], axis=1, mode="wrap"), self._scale, out=x[:, :-1])
+        np.multiply(pixels.take(used[:-1], axis=1, mode="wrap"), self._scale, out=x[:, :-1])
         x[:, -1] = 1
         blocks, inputs_t = [block, *(layer.block for layer in layers[1:])], [x.T]
         for layer, weights in zip(layers[:-1], blocks, strict=False):
