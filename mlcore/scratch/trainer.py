@@ -194,9 +194,9 @@ def _all_dead(epoch: int, sizes: tuple[int, ...], dead: tuple[float, ...], norms
     if layer is None or any(norms[:layer]):
         return ""
     return (
-        f"Training stopped after epoch {epoch}: all {sizes[layer]} units of hidden layer {layer} give 0 for every image "
-        "(dead ReLUs), so no gradient reaches the weights below them and nothing more can be learned. Try a smaller "
-        "learning rate, or leaky ReLU."
+        f"Training stopped after epoch {epoch}: all {sizes[layer]} units of hidden layer {layer} give 0 for every "
+        "image (dead ReLUs), so no gradient reaches the weights below them and nothing more can be learned. Try a "
+        "smaller learning rate, or leaky ReLU."
     )
 
 
