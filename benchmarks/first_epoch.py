@@ -19,8 +19,8 @@ from mlcore.data.mnist import Digits, open_source
 from mlcore.data.splits import split_network
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.networks import train
+from mlcore.networks.architectures import MEAN, STANDARD_DEVIATION
 from mlcore.networks.model import build, initial_parameters, load_parameters
-from mlcore.networks.step import MEAN, STANDARD_DEVIATION
 from mlcore.networks.trainer import epoch_order
 
 INITIALIZERS = ("default", "xavier", "he")
