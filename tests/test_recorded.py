@@ -41,17 +41,23 @@ def test_saved_weights_have_the_recorded_accuracy(name: str, mnist_dir: Path) ->
         assert accuracy == pytest.approx(row["validation_accuracy"], abs=3e-4), which
 
 
-@pytest.mark.parametrize("name", ["A-baseline", "A-dropout-as-run", "B-dropout-step"])
+# Standard deviations over six seeds of the first epoch's training loss, validation and test accuracy.
+SPREAD = {
+    "A-baseline": (0.0054, 0.0074, 0.0072),
+    "A-dropout-as-run": (0.0162, 0.0033, 0.0038),
+    "B-dropout-step": (0.0165, 0.0134, 0.0118),
+}
+
+
+@pytest.mark.parametrize("name", SPREAD)
 def test_training_again_finds_the_recorded_first_epoch(name: str, mnist_dir: Path) -> None:
+    """Within the spread of seeds: another BLAS, or another processor, adds up in another order."""
     run = RUNS[name]
     one_epoch = run.config.model_copy(update={"epochs": 1})
     _, results = advance(one_epoch, None, open_source("mnist", mnist_dir), 1e9)
     ours, recorded = results[0], run.epochs.iloc[0]
-    # The same processor gives the same bits. Another adds in another order: a few tenths of a per cent by the epoch's
-    # end, well inside what another seed would change.
-    assert ours.train_loss == pytest.approx(recorded["train_loss"], rel=0.02)
-    assert ours.validation_accuracy == pytest.approx(recorded["validation_accuracy"], abs=0.008)
-    assert ours.test_accuracy == pytest.approx(recorded["test_accuracy"], abs=0.012)
+    for figure, deviation in zip(("train_loss", "validation_accuracy", "test_accuracy"), SPREAD[name], strict=True):
+        assert getattr(ours, figure) == pytest.approx(recorded[figure], abs=2.5 * deviation), figure
     assert ours.learning_rate == recorded["learning_rate"]
 
 

@@ -103,7 +103,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        with torch.no_grad(), one_thread():
+        with torch.no_grad(), one_thread(), np.errstate(all="ignore"):
             yield
     finally:
         torch.set_flush_denormal(False)

@@ -8,9 +8,11 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,12 @@ def look(app: App, token: str, run_id: str, until: Callable[[], bool]) -> None:
     _watch(Visitor(port_of(app), token, {**LONG, "run": run_id}, trains=False), until)
 
 
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: a browser test before this one may have left its event loop running in ours."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
 def _watch(visitor: Visitor, until: Callable[[], bool] | None) -> None:
     async def watch() -> None:
         visiting = asyncio.create_task(visitor.visit(time.monotonic() + 60))
@@ -62,7 +70,7 @@ def _watch(visitor: Visitor, until: Callable[[], bool] | None) -> None:
         visiting.cancel()
         await asyncio.gather(visiting, return_exceptions=True)
 
-    asyncio.run(watch())
+    _finish(watch())
     # The panel of a run that has ended rests.
     assert set(visitor.failures) <= {"the panel stopped polling"}
     assert until() if until else visitor.answers
@@ -156,7 +164,7 @@ def test_a_link_to_anothers_run_or_to_none_at_all_gives_nothing_away(start, tmp_
     links = [(new_token(), run_id), *((me, text) for text in HOSTILE), *((text, run_id) for text in HOSTILE)]
     for token, wanted in links:
         someone = Visitor(port_of(app), token, {**LONG, "run": wanted}, trains=False)
-        asyncio.run(someone.visit(time.monotonic()))
+        _finish(someone.visit(time.monotonic()))
         assert not someone.failures
         if token != me:
             assert not someone._fragments, "there is no panel of a run that is not one's own"
