@@ -29,7 +29,7 @@ from mlcore.records import Checkpoint, NetworkEpoch, TrainingSettings, is_over
 from mlcore.scratch.threads import one_thread
 
 # The training loss in evaluation mode is measured on this many fixed training images: all 57,000 would add about
-# 30 % to an epoch's time, these add 5 % (A) and 6 % (B).
+# 30 % to an epoch's time, these add about 5 %.
 TRAIN_EVALUATION_IMAGES = 10_000
 
 # Streams of random numbers that share a seed but must not share numbers.
