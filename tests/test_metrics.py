@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from mlcore.classification import accuracy, confusion_matrix, precision_recall_f1
@@ -72,6 +73,13 @@ def test_wilson_interval_by_hand() -> None:
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     interval = wilson_interval(8, 10)
     assert (interval.low, interval.high) == pytest.approx((centre - half, centre + half), abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "images"), [(0, 10), (8, 10), (9_783, 10_000), (3_000, 3_000)])
+def test_wilson_interval_is_scipys(right: int, images: int) -> None:
+    theirs = binomtest(right, images).proportion_ci(0.95, method="wilson")
+    interval = wilson_interval(right, images)
+    assert (interval.low, interval.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_wilson_interval_stays_inside() -> None:
