@@ -150,6 +150,10 @@ def assert_accessible(page: Page, *, leave_out: tuple[str, ...] = ()) -> None:
         page.evaluate(AXE.read_text())
     found = page.evaluate(
         """async (out) => {
+            // A colour on its way to another is neither: the pointer has just left a button, say.
+            await new Promise(requestAnimationFrame);
+            const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
+            await Promise.allSettled(moving.map((one) => one.finished));
             const rules = Object.fromEntries(out.map((rule) => [rule, {enabled: false}]));
             const result = await axe.run(document, {rules, resultTypes: ["violations"]});
             return result.violations.filter((one) => ["serious", "critical"].includes(one.impact))
