@@ -178,6 +178,12 @@ def test_every_section_on_every_screen(open_page: OpenPage, screen: dict) -> Non
         assert_accessible(page)
 
 
+def test_the_form_before_training_is_readable_in_the_dark(open_page: OpenPage) -> None:
+    page = open_page(PATH, {"section": "train"}, theme="dark")
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    assert_accessible(page)
+
+
 @pytest.mark.parametrize("typed", ["1e400", "NaN", "", "1000000000", "−5"])
 def test_no_text_in_a_field_breaks_the_page(open_page: OpenPage, typed: str) -> None:
     page = open_page(PATH, {"section": "train"})
