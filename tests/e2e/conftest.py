@@ -148,6 +148,10 @@ def assert_accessible(page: Page, *, leave_out: tuple[str, ...] = ()) -> None:
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text())
+    # axe judges contrast only of what is on the screen: a screen as tall as the page.
+    seen = page.viewport_size
+    tall = page.evaluate("() => Math.max(...[...document.querySelectorAll('.stMain')].map((e) => e.scrollHeight))")
+    page.set_viewport_size({"width": seen["width"], "height": max(seen["height"], tall + 50)})
     found = page.evaluate(
         """async (out) => {
             // A colour on its way to another is neither: the pointer has just left a button, say.
@@ -162,6 +166,7 @@ def assert_accessible(page: Page, *, leave_out: tuple[str, ...] = ()) -> None:
         }""",
         [*STREAMLITS_OWN, *leave_out],
     )
+    page.set_viewport_size(seen)
     assert found == [], "axe-core finds:\n" + "\n".join(found)
 
 
