@@ -152,6 +152,7 @@ class _Run:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def checkpoint(self) -> Checkpoint:
+        """Where the run stands, with all that its future depends on."""
         moments = self.optimizer.state[self.parameters]
         return Checkpoint(
             arrays={

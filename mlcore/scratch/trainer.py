@@ -120,6 +120,7 @@ class _Run:
         return self.epoch >= self.config.epochs or bool(self.halted)
 
     def checkpoint(self) -> Checkpoint:
+        """Where the run stands, with all that its future depends on."""
         return Checkpoint(
             arrays={"parameters": self.network.parameters},
             state={"loss": self.loss, "correct": self.correct, "seconds": self.seconds},
