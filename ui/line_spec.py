@@ -109,7 +109,8 @@ def _places(lines: Lines) -> dict[str, Any]:
     def axis(given: Axis) -> dict[str, Any]:
         options: dict[str, Any] = {"format": given.label_format} if given.label_format else {}
         if given.whole:
-            options["tickMinStep"] = 1
+            # By itself Vega-Lite writes a lone first epoch as 1.000000.
+            options = {"format": "d", **options, "tickMinStep": 1}
         if given.log and not given.label_format.endswith("e"):
             options |= {"labelExpr": _LOG_LABELS, "labelOverlap": "greedy"}
         return options

@@ -109,7 +109,7 @@ def _seeds_spec(
     import altair as alt
 
     across = alt.X(field="epoch", type="quantitative", title="epoch", scale=alt.Scale(zero=False, nice=False)).axis(
-        tickMinStep=1
+        format="d", tickMinStep=1
     )
     axis = {"format": "~%" if "%" in y_format else "~g"}
     up = alt.Y(
