@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from mlcore.experiments.configs import config_problems
 from ui.links import LinkState
+from ui.seeding import seed
 
 Value = TypeVar("Value")
 _LONGEST = 200
@@ -129,8 +130,7 @@ def text_field(
     else:
         widget = key
         last = st.session_state.setdefault(good, default)
-        if widget not in st.session_state:
-            st.session_state[widget] = show(last)
+        seed(widget, show(last))
     given = st.text_input(
         label,
         key=widget,

@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from ui.params import Param, choice, choices, config, flag, integer, number, numbers, text
+from ui.seeding import seed
 
 __all__ = [
     "OWNER",
@@ -158,9 +159,8 @@ class LinkState(Mapping[str, Any]):
 
     def _seed(self, name: str, value: Any) -> str:
         key = self._key(name)
-        if name in self._slot.reseed or key not in st.session_state:
-            st.session_state[key] = value
-            self._slot.reseed.discard(name)
+        seed(key, value, again=name in self._slot.reseed)
+        self._slot.reseed.discard(name)
         return key
 
     # What `restore` does, in order.

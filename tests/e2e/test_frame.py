@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+import re
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import App, OpenPage, settle
 from ui.page import PAGES
@@ -40,6 +41,25 @@ def test_a_link_is_restored_copied_and_survives_a_reload(open_page: OpenPage) ->
     page.goto(copied)
     settle(page)
     expect(page.get_by_role("textbox", name="x1")).to_have_value("0.25")
+
+
+def test_a_click_quicker_than_the_fields_does_not_empty_them(open_page: OpenPage) -> None:
+    page = open_page()
+    # The code of the fields comes late: the page is usable before they are there.
+    held: list[Route] = []
+    page.context.route(re.compile(r"/static/js/(TextInput|Selectbox)\b"), lambda route: held.append(route))
+    link = {"section": "train", "architecture": "custom", "hidden": "12", "epochs": "3", "initializer": "he"}
+    page.goto(f"{page.url.partition('?')[0]}Networks_A_and_B?{urlencode(link)}")
+    page.get_by_role("radio", name="Dropout", exact=True).click()
+    expect(page.get_by_role("radio", name="Dropout", exact=True)).to_be_checked()
+    page.wait_for_function("() => location.search.includes('expected=dropout')")
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("textbox", name="Hidden layers")).to_have_value("12")
+    expect(page.get_by_role("textbox", name="Epochs", exact=True)).to_have_value("3")
+    expect(page.get_by_role("combobox", name="Initial weights")).to_have_value("He, for ReLU")
+    settle(page)
+    assert {**link, "expected": "dropout"}.items() <= dict(parse_qsl(urlsplit(page.url).query)).items()
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -20,6 +20,7 @@ from ui.lesson2.curves import curves
 from ui.lesson2.results import failures
 from ui.lesson2.selected import NotKept, Selected, need_results, network_at
 from ui.links import LinkState
+from ui.seeding import seed
 from ui.terms import terms
 
 UNITS_SHOWN = 48
@@ -77,8 +78,7 @@ def _machine(state: LinkState, chosen: Selected) -> None:
 def _slider(state: LinkState, run_id: str, numbers: Sequence[int], at: int) -> int:
     """The epoch looked at; the newest is kept as 0 in the link, so that it stays the newest."""
     key = f"time.epoch.{run_id}.{numbers[-1]}"
-    if key not in st.session_state:
-        st.session_state[key] = at
+    seed(key, at)
     moved = int(st.slider("Epoch", numbers[0], numbers[-1], key=key))
     kept = 0 if moved == numbers[-1] else moved
     if kept != state["epoch"]:

@@ -1,0 +1,40 @@
+"""Give a widget its first value, and make sure that the browser gets it.
+
+Streamlit sends a value set through `st.session_state` to the browser once, in the run that set it. Where a click
+starts the next run before the browser has mounted the widget (a slow connection, a busy machine, a part of the page's
+code still loading), that message is overtaken: the widget comes up empty and then reports the emptiness as the
+visitor's own wish. So a value is sent again until the browser has reported the widget once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state.common import user_key_from_element_id
+
+_UNREPORTED = "seeding.unreported"
+
+
+def seed(key: str, value: Any, *, again: bool = False) -> None:
+    """Let the widget of this key start at `value`; with `again`, put a widget that is there already back to it.
+
+    Call it right before the widget is made, in every run.
+    """
+    unreported: set[str] = st.session_state.setdefault(_UNREPORTED, set())
+    if again or key not in st.session_state:
+        st.session_state[key] = value
+        unreported.add(key)
+    elif key in unreported:
+        if _reported(key):
+            unreported.discard(key)
+        else:
+            st.session_state[key] = st.session_state[key]
+
+
+def _reported(key: str) -> bool:
+    """Whether the browser sent a value of this widget with the request that started this run."""
+    context = get_script_run_ctx()
+    states = context.session_state.get_widget_states() if context else []
+    return any(user_key_from_element_id(state.id) == key for state in states)
