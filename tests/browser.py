@@ -104,21 +104,29 @@ def stop_app(running: App) -> None:
 
 
 def settle(page: Page, *, quiet: float = 0.4) -> None:
-    """Wait until the app has run the page to its end and stays still for a moment."""
+    """Wait until the app has run the page to its end, and what it sent is drawn and stays still for a moment."""
     page.wait_for_selector("h1")
     deadline = time.monotonic() + 2 * WAIT / 1000  # a busy machine may need long
-    still_since = None
+    seen = None
+    since = time.monotonic()
     while time.monotonic() < deadline:
-        state = page.get_attribute("[data-testid='stApp']", "data-test-script-state")
+        now_seen = page.evaluate(_STATE)
         now = time.monotonic()
-        if state != "notRunning":
-            still_since = None
-        elif still_since is None:
-            still_since = now
-        elif now - still_since >= quiet:
+        if now_seen is None or now_seen != seen:
+            seen, since = now_seen, now
+        elif now - since >= quiet:
             return
         page.wait_for_timeout(60)
     raise AssertionError("the page was still running after a minute")
+
+
+# The script may have ended while the browser still loads the code of what it has to draw: then a skeleton stands
+# there, or the number of elements still grows.
+_STATE = """() => {
+  const app = document.querySelector("[data-testid='stApp']");
+  const waiting = app?.dataset.testScriptState !== "notRunning" || document.querySelector("[data-testid='stSkeleton']");
+  return waiting ? null : document.getElementsByTagName("*").length;
+}"""
 
 
 def shoot(page: Page, path: Path) -> Path:

@@ -56,7 +56,7 @@ def bar_spec(
         places: dict[str, Any] = {"y": alt.Y(**along).axis(**axis), "x": alt.X(**size).axis(**percent)}
     else:
         places = {"x": alt.X(**along).axis(**axis), "y": alt.Y(**size).axis(**percent)}
-    chart = alt.Chart(alt.NamedData("bars")).mark_bar(stroke="#ffffff", strokeWidth=0.5)
+    chart = alt.Chart(alt.NamedData("bars")).mark_bar()
     if series:
         ranks = " : ".join(f"datum[{series!r}] == {name!r} ? {rank}" for rank, name in enumerate(names))
         chart = chart.transform_calculate(_order=f"{ranks} : {len(names)}")
@@ -69,7 +69,7 @@ def histogram_spec(title: str, x_title: str, y_title: str, height: int) -> dict[
 
     chart = (
         alt.Chart(alt.NamedData("bins"))
-        .mark_bar(binSpacing=0, stroke="#ffffff", strokeWidth=0.3)
+        .mark_bar(binSpacing=0.5)
         .encode(
             x=alt.X(field="from", type="quantitative", title=x_title, bin="binned"),
             x2=alt.X2(field="to"),

@@ -89,7 +89,7 @@ def line_chart(
     tips = [Tip(x, x_title, x_format), *([Tip(series, series)] if series else []), Tip(y, y_title, y_format)]
     drawing = Lines(
         Axis(x, x_title, log_x, "~e" if log_x else "", nice=False, whole=x == "epoch"),
-        Axis(y, y_title, log_y, "~%" if "%" in y_format else ("~g" if log_y else ""), zero),
+        Axis(y, y_title, log_y, _axis_format(y_format, log_y), zero),
         title,
         height,
         Look(series, _names(rows, series, order)) if series else None,
@@ -98,6 +98,13 @@ def line_chart(
         faint=faint,
     )
     draw_lines(drawing, pa.table(rows), cursor=cursor, levels=references, key=key, alt=alt or title)
+
+
+def _axis_format(exact: str, log: bool) -> str:
+    """The d3 format of an axis, after that of its exact values; empty for the drawing's own choice."""
+    if "%" in exact:
+        return "~%"
+    return ("~e" if exact.endswith("e") else "~g") if log else ""
 
 
 def draw_lines(

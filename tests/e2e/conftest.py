@@ -25,6 +25,7 @@ __all__ = ["SCREENS", "App", "OpenPage", "assert_accessible", "assert_calm", "se
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 Page = playwright_api.Page
+playwright_api.expect.set_options(timeout=WAIT)
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 SCREENS = [
