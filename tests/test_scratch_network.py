@@ -145,15 +145,19 @@ def test_one_seed_draws_the_same_numbers_for_every_initializer() -> None:
         ("relu", (12, 1, 4)),
     ],
 )
-def test_several_steps_equal_pytorchs(activation: str | tuple[str, ...], sizes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("ink", [[0.0] * 12, [1.0] * 12, [0.0, 1.0, 0.02] * 4], ids=["none", "all", "some"])
+def test_several_steps_equal_pytorchs(
+    activation: str | tuple[str, ...], sizes: tuple[int, ...], ink: list[float]
+) -> None:
     network = _network(activation, sizes)
     rng = np.random.default_rng(4)
     pixels = rng.integers(0, 256, (50, 12)).astype(np.uint8)
+    pixels[:, 4:9] *= rng.random((50, 5)) < 0.05  # most batches have no ink here, whatever was expected of them
     labels = rng.integers(0, 4, 50).astype(np.uint8)
     model = build(sizes, network.activations, network.parameters)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     slow = Network(sizes, network.activations, network.parameters.copy())
-    fast = FastSteps(network, batch_size=22, learning_rate=0.1)
+    fast = FastSteps(network, batch_size=22, learning_rate=0.1, ink=np.array(ink))
     fast.load(pixels, labels, np.arange(50))
     for batch, part in enumerate((slice(0, 22), slice(22, 44), slice(44, 50))):
         images = as_floats(pixels[part], np.float64)
@@ -187,7 +191,7 @@ def test_the_fast_steps_equal_the_readable_ones_in_float32(activation: str) -> N
     slow = Network(config.sizes, config.activations, parameters.copy())
     fast_network = Network(config.sizes, config.activations, parameters.copy())
     rows = np.random.default_rng(0).permutation(5_000)[:210]
-    fast = FastSteps(fast_network, 22, 0.05)
+    fast = FastSteps(fast_network, 22, 0.05, np.mean(digits.images > 0, axis=0))
     fast.load(digits.images, digits.labels, rows)
     fast.run(0, 10, until=float("inf"))
     for begin in range(0, 210, 22):

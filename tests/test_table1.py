@@ -49,6 +49,16 @@ class TestRecording:
         assert table.runs[first[2]].confusion.tolist() == again["confusion"]
         assert table.about["data_hash"] == again["data_hash"]
 
+    def test_two_workers_record_what_one_does(self, tmp_path):
+        for workers in (1, 2):
+            done = list(
+                table1.record_table1(None, tmp_path / str(workers), workers=workers, seeds=(52,), changes=SHORT)
+            )
+            assert [count for count, _, _ in done] == list(range(1, 13))
+        one, two = (table1.read_table1(tmp_path / str(workers)).runs for workers in (1, 2))
+        for key, run in one.items():
+            assert two[key].epochs["test_loss"] == pytest.approx(run.epochs["test_loss"], rel=1e-7)
+
     def test_refuses_other_settings_and_damage(self, tmp_path):
         next(table1.record_table1(None, tmp_path, seeds=(52,), changes=SHORT))
         with pytest.raises(RecordingProblem, match="other settings"):
@@ -85,14 +95,15 @@ class TestKeptRecording:
             assert again["epochs"][name] == pytest.approx(recorded.epochs[name][:2], rel=1e-2), name
 
     def test_lands_beside_the_report(self):
-        """With the report's seed each cell lies within 2.5 points of the report's; He weights gain eight or more.
+        """With the report's seed each cell lies within 3 points of the report's; He weights gain eight or more.
 
-        Other seeds may not: with unscaled weights some ReLU runs lose a digit for good and end ten points lower.
+        Other seeds may not: with unscaled weights some ReLU runs lose a digit for good and end ten points lower. And
+        another order of the same sums moves a ReLU run by up to three points (docs/decisions.md).
         """
         table = table1.read_table1(RECORDED)
         for cell in TABLE1:
             ours = table.runs[table1.RunKey(cell.activation, cell.train_fraction, "normal", 52)].accuracy
-            assert abs(ours - cell.accuracy) < 0.025
+            assert abs(ours - cell.accuracy) < 0.03
             assert table.cell(cell.activation, cell.train_fraction, "he").accuracy - cell.accuracy > 0.08
 
 

@@ -14,7 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -274,12 +274,12 @@ def _results(arguments: list[tuple[Any, ...]], workers: int) -> Iterator[dict[st
         return
     from loky import ProcessPoolExecutor
 
-    pool: Executor = ProcessPoolExecutor(max_workers=workers)
+    pool = ProcessPoolExecutor(max_workers=workers)
     try:
         for future in as_completed([pool.submit(train_run, *item) for item in arguments]):
             yield future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False, kill_workers=True)
 
 
 def _load(out: Path) -> tuple[dict[RunKey, dict[str, Any]], dict[str, Any]]:

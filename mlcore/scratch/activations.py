@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[Any]
-# (array, where to put the result) -> result, elementwise; `out` may be the array itself, and None makes a new one.
-Elementwise = Callable[[Floats, Floats | None], Floats]
+
+
+class Elementwise(Protocol):
+    """array -> result, elementwise; `out` says where to put it and may be the array itself, None makes a new one."""
+
+    def __call__(self, array: Floats, /, out: Floats | None = None) -> Floats: ...
+
 
 LEAK = 0.01
 

@@ -143,7 +143,7 @@ def forward(network: Network, images: Floats) -> Forward:
     layers = network.layers
     for layer, name in zip(layers[:-1], network.activations, strict=True):
         z.append(a[-1] @ layer.weights + layer.bias)  # z_l = a_{l-1} W_l + b_l      (n, units)
-        a.append(ACTIVATIONS[name].value(z[-1], None))  # a_l = φ(z_l)                 (n, units)
+        a.append(ACTIVATIONS[name].value(z[-1]))  # a_l = φ(z_l)                 (n, units)
     z.append(a[-1] @ layers[-1].weights + layers[-1].bias)  # the logits: z_L = a_{L-1} W_L + b_L   (n, 10)
     return Forward(z, a)
 
@@ -163,7 +163,7 @@ def backward(network: Network, passed: Forward, labels: NDArray[Any]) -> Backwar
         np.matmul(passed.a[index].T, delta, out=gradients[index].weights)  # ∂loss/∂W_l = a_{l-1}ᵀ δ_l  (inputs, units)
         np.sum(delta, axis=0, out=gradients[index].bias)  # ∂loss/∂b_l = Σ_n δ_l             (units,)
         if index > 0:
-            slope = ACTIVATIONS[network.activations[index - 1]].slope(passed.a[index], None)
+            slope = ACTIVATIONS[network.activations[index - 1]].slope(passed.a[index])
             delta = (delta @ network.layers[index].weights.T) * slope  # δ_{l-1} = (δ_l W_lᵀ) ∘ φ'(z_{l-1})
             deltas.insert(0, delta)
     return Backward(deltas, gradient, gradients)

@@ -24,6 +24,8 @@ from mlcore.scratch.threads import one_thread
 
 # The weights are what the seed itself draws; the order of the batches shares the seed but must not share its numbers.
 _ORDER = 22
+# Training images that tell how often each pixel has ink.
+_SURVEYED = 1_000
 
 
 class ScratchSettings(TrainingSettings, Protocol):
@@ -113,7 +115,8 @@ class _Run:
         # Only where training happens: its BLAS takes 16 MB that a process which merely reads runs need not hold.
         from mlcore.scratch.fast_steps import FastSteps
 
-        self.steps = FastSteps(self.network, self.size, config.learning_rate)
+        ink = np.mean(data.images[self.split.train[:_SURVEYED]] > 0, axis=0)
+        self.steps = FastSteps(self.network, self.size, config.learning_rate, ink)
 
     @property
     def over(self) -> bool:

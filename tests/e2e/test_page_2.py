@@ -78,9 +78,6 @@ def test_the_time_machine_follows_its_slider(open_page: OpenPage) -> None:
     settle(page)
     assert len(seen) == 8
     assert "epoch=2" in page.url
-    # From the key to the painted matrix, weights and curves. The goal is 200 ms (benchmarks/lesson2_update.py); other
-    # work on a test machine only ever adds to the time, so the quickest move is looked at, with room.
-    assert min(page.evaluate("() => moves.map((move) => move.all)")) < 500
 
 
 # Looks at every frame until it has seen some updates and some seconds; keeps each distinct thing it saw.

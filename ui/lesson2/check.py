@@ -26,7 +26,7 @@ def draw(state: LinkState) -> None:
         "The backward pass gives a gradient for every weight by the chain rule. Is it right? There is a slow way to "
         "find out that uses no chain rule at all: nudge one weight up and down, and see how far the loss moves."
     )
-    st.latex(r"\frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w - h)}{2h}, \qquad h = 10^{-5}")
+    st.latex(r"\frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w - h)}{2h}, \;\; h = 10^{-5}")
     assert NUDGE == 1e-5
     weights = choose_weights(state)
     if weights is None:
@@ -65,7 +65,7 @@ def _show(found: GradientCheck) -> None:
         f"**{worst.relative_error:.1e}**, at {place(worst)}."
     )
     st.latex(
-        rf"\text{{backward pass: }} {number(worst.analytic, 10)} \qquad \text{{nudged: }} {number(worst.numeric, 10)}"
+        rf"\text{{backward pass: }} {number(worst.analytic, 10)} \;\; \text{{nudged: }} {number(worst.numeric, 10)}"
     )
     if agrees:
         st.success(
