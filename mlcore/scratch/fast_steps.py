@@ -6,11 +6,11 @@ in form and none in meaning (a test compares the two):
 - pixels that are blank in all images of a batch are left out of it, with their weights: they add nothing to z, and
   their gradient is zero. That is about 350 of 784 in a batch of 22. The weights of the pixels that most batches use
   stay together from batch to batch; those of the others are fetched, used and put back;
-- every a carries a last column of ones, so that biases are one more row of the weights and need no steps of their own;
+- every a carries a column of ones, so that biases are one more row of the weights and need no steps of their own;
 - the update W ← W - η aᵀδ is one matrix product that adds to W in place (BLAS's gemm), instead of a product, a
   scaling and a subtraction;
-- products go over rows filled up with zeros to a multiple of four, which BLAS takes faster than an odd end: with
-  batches of 22 a tenth of the forward pass; the rows that were added are looked at by nobody;
+- products go over rows filled up to a multiple of four, which BLAS takes faster than an odd end: with batches of 22
+  a tenth of the forward pass; what the added rows come to is looked at by nobody;
 - losses and right answers of many batches are counted together.
 """
 
@@ -180,7 +180,7 @@ class FastSteps:
             )
 
     def _make_buffers(self, count: int) -> tuple[Floats, list[_LayerBuffers]]:
-        """The arrays for batches of so many images, x and the layers'; an epoch has at most two sizes."""
+        """The arrays for batches of so many images: room for x, and the layers'; an epoch has at most two sizes."""
         dtype, names = self.network.parameters.dtype, [*self.network.activations, "relu"]
         filled = math.ceil(count / ROWS_TOGETHER) * ROWS_TOGETHER if count > ROWS_TOGETHER else count
         layers = []
