@@ -71,6 +71,7 @@ def start_app(place: Path, **environment: str) -> App:
         **os.environ,
         "LAB_DIRECTORY": str(place),
         "LAB_DATABASE_URL": "",
+        "LAB_NICE": "0",  # training steps back for the pages, but must not starve beside other tests
         **({"MLCORE_DATA": str(mnist)} if mnist else {}),
         **environment,
     }

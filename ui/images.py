@@ -99,7 +99,8 @@ _PALETTE = _palette()
 
 def show_png(png: bytes, *, alt: str, caption: str | None = None, width: int | str = "content") -> None:
     """Put a PNG on the page, no wider than the column; `alt` says in words what it shows."""
-    st.image(png, caption=caption, width=width, output_format="PNG", alt=alt)  # type: ignore[arg-type]
+    # In the page itself: a file of Streamlit's is gone for a browser that asks for it after the next click but one.
+    st.image(_address(png), caption=caption, width=width, alt=alt)  # type: ignore[arg-type]
 
 
 def _sheet(pictures: np.ndarray, columns: int, scale: int, gap: int, room: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -126,4 +127,8 @@ def _png(image: Image.Image, **options: int) -> bytes:
 def data_uri(pixels: bytes) -> str:
     """One image of 784 bytes as a PNG in an address, for a cell of a table; ink on paper."""
     array = 255 - np.frombuffer(pixels, dtype=np.uint8).reshape(SIDE, SIDE)
-    return "data:image/png;base64," + base64.b64encode(_png(Image.fromarray(array))).decode()
+    return _address(_png(Image.fromarray(array)))
+
+
+def _address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
