@@ -16,6 +16,7 @@ def test_home_shows_three_lessons_and_real_digits(open_page: OpenPage, screen: d
     digits = page.get_by_alt_text("Thirty handwritten digits")
     expect(digits).to_be_visible()
     assert digits.evaluate("image => image.naturalWidth") > 500
+    assert digits.evaluate("image => image.src").startswith("data:"), "no file that the next click could take away"
     assert_accessible(page)
 
 
