@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -412,6 +413,30 @@ def test_the_page_does_not_wait_for_a_busy_worker(recordings: Path, monkeypatch:
     app.run()
     assert "before the first update it was" in texts(app)
     assert not any("worker" in info.value for info in app.info)
+
+
+def test_a_network_that_has_trained_on_since_can_be_looked_at_again(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def answer(task: Callable[..., object], *given: object) -> Future[object]:
+        asked.append(task)
+        done: Future[object] = Future()
+        done.set_result(task(*given))
+        return done
+
+    monkeypatch.setattr("ui.lesson3.inside.runtime", lambda: SimpleNamespace(submit_task=answer))
+    app = open_page(section="inside")
+    assert "It has moved on since" not in texts(app)
+    kept = app.session_state["lesson3.inside"]
+    for question, one in kept.items():
+        kept[question] = one._replace(moment=Moment(1))
+    app.run()
+    assert "It has moved on since" in texts(app)
+    app.button(key="lesson3.inside.again").click().run()
+    assert len(asked) == 2
+    assert "It has moved on since" not in texts(app)
 
 
 def test_too_many_questions_are_a_sentence(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
