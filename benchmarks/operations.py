@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import data_directory, interleaved, markdown
 from mlcore.data import Digits, open_source, split_network
-from mlcore.experiments.configs import NetworkConfig
+from mlcore.experiments.configs import NetworkConfig, ScratchConfig
 from mlcore.networks.evaluation import evaluate
 from mlcore.networks.model import initial_parameters, layer_views
 from mlcore.networks.step import DropoutMasks, multiply
 from mlcore.networks.trainer import TRAIN_EVALUATION_IMAGES, advance
+from mlcore.scratch import fast_steps
+from mlcore.scratch.trainer import advance as scratch_advance
 
 BATCH = 64
 SIZES = {name: NetworkConfig(architecture=name).sizes for name in ("A", "B")}
@@ -32,9 +35,9 @@ def rows(repetitions: int = 7) -> list[dict[str, Any]]:
     digits = open_source("mnist", data_directory())
     torch.set_num_threads(1)
     with threadpool_limits(1), torch.no_grad():
-        pairs = [_draw_masks(), _apply_masks(), *_products(), _adam(), _blank_pixels(digits), _bfloat16()]
+        pairs = [_draw_masks(), _apply_masks(), *_products(), _adam(), _blank_pixels(digits), _relu(), _bfloat16()]
         table = [_row(*pair, repetitions) for pair in pairs]
-        return table + [_judging(name, digits) for name in SIZES]
+        return [*table, _common_pixels(digits, repetitions), *(_judging(name, digits) for name in SIZES)]
 
 
 def _row(
@@ -143,6 +146,37 @@ def _blank_pixels(digits: Digits) -> Pair:
         np.matmul(x.T, delta, out=gradient)
 
     return "first layer of 784-128, batch of 22, pixels with ink", inked, "all pixels", every
+
+
+def _relu() -> Pair:
+    """ReLU of 128 units over a batch of 22, and the column of ones."""
+    a = np.random.default_rng(0).standard_normal((22, 129)).astype(np.float32)
+    zeros = np.zeros_like(a)
+    return (
+        "np.maximum of two arrays",
+        lambda: np.maximum(zeros, a, out=a),
+        "of an array and a number",
+        lambda: np.maximum(a, 0, out=a),
+    )
+
+
+def _common_pixels(digits: Digits, repetitions: int) -> dict[str, Any]:
+    """An epoch of 784-128-64 with the weights of common pixels at hand, and with all weights fetched for each batch."""
+    config = ScratchConfig(source="mnist", initializer="he", epochs=1)
+
+    def epoch(common: float) -> float:
+        with patch.object(fast_steps, "COMMON", common):
+            return scratch_advance(config, None, digits, 1e9)[1][0].seconds
+
+    chosen = fast_steps.COMMON
+    seconds = interleaved({"ours": lambda: epoch(chosen), "other": lambda: epoch(2)}, repetitions)
+    return {
+        "work": "an epoch of 784-128-64, weights of common pixels at hand",
+        "ours_seconds": seconds["ours"],
+        "peer": "all fetched for each batch",
+        "peer_seconds": seconds["other"],
+        "ratio": seconds["other"] / seconds["ours"],
+    }
 
 
 def _bfloat16() -> Pair:

@@ -27,14 +27,13 @@ def seed(key: str, value: Any, *, again: bool = False) -> None:
         st.session_state[key] = value
         unreported.add(key)
     elif key in unreported:
-        if _reported(key):
-            unreported.discard(key)
-        else:
+        unreported -= _reported()
+        if key in unreported:
             st.session_state[key] = st.session_state[key]
 
 
-def _reported(key: str) -> bool:
-    """Whether the browser sent a value of this widget with the request that started this run."""
+def _reported() -> set[str | None]:
+    """The keys of the widgets whose values the browser sent with the request that started this run."""
     context = get_script_run_ctx()
     states = context.session_state.get_widget_states() if context else []
-    return any(user_key_from_element_id(state.id) == key for state in states)
+    return {user_key_from_element_id(state.id) for state in states}

@@ -27,6 +27,7 @@ def _list_of(item: type) -> BeforeValidator:
     """Let a tuple field be typed as text, the way people write it: `128, 64`, `[128, 64]`, or nothing at all."""
 
     def split(value: Any) -> Any:
+        """Text as a tuple of items; anything else as it is."""
         if not isinstance(value, str):
             return value
         parts = [part.strip() for part in value.strip().strip("[]()").split(",")]

@@ -63,6 +63,7 @@ def select(table: Mapping[str, Any], validation_images: int, test_images: int) -
         raise ValueError("no epoch is finished yet, so there is none to choose")
 
     def judge(position: int) -> Judged:
+        """The epoch in this place of the table, with its intervals."""
         on_validation, on_test = float(validation[position]), float(test[position])
         return Judged(
             epoch=int(epochs[position]),

@@ -109,7 +109,7 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
         field="moment",
         type="nominal",
         scale=alt.Scale(domain=list(reversed(MOMENTS))),
-        legend=alt.Legend(title=None, orient="top"),
+        legend=alt.Legend(title=None, orient="top", columns=1),  # side by side they are cut off on a phone
     )
     tooltip = [
         alt.Tooltip(field="moment", type="nominal", title="when"),
