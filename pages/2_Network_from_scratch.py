@@ -3,10 +3,10 @@
 import streamlit as st
 
 from ui.lesson2 import SECTIONS
-from ui.lesson2.selected import store_may_fail
 from ui.lesson2.state import NAMES, parameters
 from ui.links import copy_link_button, restore
 from ui.page import page
+from ui.runs import store_may_fail
 
 frame = page(
     "Network from scratch",

@@ -7,6 +7,7 @@ from ui.lesson3.data import best_source
 from ui.lesson3.state import NAMES, parameters
 from ui.links import copy_link_button, restore
 from ui.page import page
+from ui.runs import store_may_fail
 
 frame = page(
     "Networks A and B",
@@ -26,7 +27,8 @@ section = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-SECTIONS[str(section)](state)
+with store_may_fail():
+    SECTIONS[str(section)](state)
 
 st.divider()
 copy_link_button(state)

@@ -28,7 +28,7 @@ from mlcore.experiments.recorded import RECORDED_NETWORKS
 from mlcore.networks.architectures import parameter_count
 from mlcore.networks.probes import before_and_after
 from mlcore.records import NetworkEpoch
-from mlcore.runtime import LimitReached, RunView
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from tests.conftest import ROOT
 from ui.code import source_of
 from ui.lesson3 import curves, findings, scripts, versus
@@ -375,6 +375,19 @@ def test_a_network_of_full_mnist_judged_on_the_sample_says_that_it_has_seen_it(
     assert not app.exception
     assert "On 750 images of the sample its loss is" in texts(app)
     assert "have seen most of them while training" in texts(app)
+
+
+@pytest.mark.parametrize("section", ["train", "findings"])
+def test_while_the_database_does_not_answer_its_sentence_is_shown(
+    recordings: Path, section: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*given: object) -> None:
+        raise StoreUnavailable("The database does not answer.")
+
+    monkeypatch.setattr("ui.lesson3.train.runtime", lambda: SimpleNamespace(runs=down))
+    app = open_page(section=section, group="0" * 12, schedule_group="0" * 12)
+    assert not app.exception and not app.error
+    assert "The database does not answer." in [item.value for item in app.warning]
 
 
 def test_a_worker_that_fails_costs_one_sentence_and_may_be_asked_again(

@@ -1,17 +1,20 @@
 """Runs on a page: whose they are, the one runtime of this app, and the live panel that shows and steers a run.
 
     run_id = runtime().submit(owner(), config)          # raises LimitReached with a sentence for the visitor
-    live_panel(run_id, charts=draw)                     # draw(view, epochs) is called every second while it trains
+    view = runtime().run(owner(), run_id)               # how it stands: the page decides by it what to show
+    live_panel(view, charts=draw)                       # draw(view, epochs) is called every second while it trains
     live_group([first, second], charts=draw_all)        # draw_all([(view, epochs), ...])
 
-A panel polls only while something can change; when a run ends, is paused or goes on, the whole page is run once, so
-that what stands around the panel follows. Training happens in worker processes; nothing here trains.
+A panel polls only while something can change. When a run ends, is paused, goes on or has its first epoch, the whole
+page is run once, so that what stands around the panel follows. For that a panel is given the view the page was drawn
+by, not a run id: between two looks of its own a page could miss the end of a quick run, and show it as under way for
+ever. Training happens in worker processes; nothing here trains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import streamlit as st
@@ -24,7 +27,7 @@ from mlcore.runtime.memory import settle
 from ui.links import OWNER
 from ui.run_words import headline, overall, pace, plain, sharing, within_epoch
 
-__all__ = ["POLL_SECONDS", "live_group", "live_panel", "owner", "plain", "runtime"]
+__all__ = ["POLL_SECONDS", "live_group", "live_panel", "owner", "plain", "runtime", "store_may_fail"]
 
 Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
@@ -81,66 +84,55 @@ def owner() -> str:
     return str(token)
 
 
+@contextmanager
+def store_may_fail() -> Iterator[None]:
+    """While the database does not answer, its sentence stands where the runs would be."""
+    try:
+        yield
+    except StoreUnavailable as problem:
+        st.warning(str(problem), icon=":material/database_off:")
+
+
 def live_panel(
-    run_id: str,
+    view: RunView,
     charts: Charts | None = None,
     *,
     on_fork: Callable[[str], None] | None = None,
     controls: bool = True,
     key: str = "live",
-) -> RunView | None:
+) -> None:
     """Show a run and let its owner steer it; the panel moves by itself while the run does.
 
     Args:
-        run_id: one of the visitor's runs. For any other id a sentence stands here instead.
+        view: one of the visitor's runs, as the page was drawn by it.
         charts: draws the run's figures, `charts(view, epochs)`, within the panel.
         on_fork: with it there is a "Change one thing" button; called with the new run's id.
         controls: whether there are buttons.
         key: tells two panels of a page apart.
-
-    Returns:
-        The run as it stood when the page was run; None if there is no such run.
     """
-    try:
-        view = runtime().run(owner(), run_id)
-    except StoreUnavailable as problem:
-        st.warning(str(problem), icon=":material/database_off:")
-        return None
-    if view is None:
-        st.info(
-            "This run is not among yours: it may have been deleted, or it belongs to another browser.",
-            icon=":material/link_off:",
-        )
-        return None
     every = POLL_SECONDS if view.live else None
-    st.fragment(_panel, run_every=every)(run_id, charts, on_fork, controls, key, view.live)
-    return view
+    st.fragment(_panel, run_every=every)(view.id, charts, on_fork, controls, key, _stage(view))
 
 
 def live_group(
-    run_ids: Sequence[str],
+    views: Sequence[RunView],
     charts: GroupCharts | None = None,
     *,
     key: str = "group",
     labels: Mapping[str, str] | None = None,
-) -> list[RunView]:
+) -> None:
     """As `live_panel` for several runs whose figures are drawn together: one line and one set of buttons for each.
 
     Args:
         labels: what to call a run that has no name; by its id.
     """
-    try:
-        views = [view for run_id in run_ids if (view := runtime().run(owner(), run_id)) is not None]
-    except StoreUnavailable as problem:
-        st.warning(str(problem), icon=":material/database_off:")
-        return []
-    if not views:
-        return []
     every = POLL_SECONDS if any(view.live for view in views) else None
-    st.fragment(_group, run_every=every)(
-        [view.id for view in views], charts, key, [view.live for view in views], labels or {}
-    )
-    return views
+    st.fragment(_group, run_every=every)({view.id: _stage(view) for view in views}, charts, key, labels or {})
+
+
+def _stage(view: RunView) -> tuple[bool, bool]:
+    """What decides which parts of a page a run has: whether it moves, and whether there is an epoch to show."""
+    return view.live, view.epoch > 0
 
 
 def _panel(
@@ -149,7 +141,7 @@ def _panel(
     on_fork: Callable[[str], None] | None,
     controls: bool,
     key: str,
-    was_live: bool,
+    stage: tuple[bool, bool],
 ) -> None:
     found = _look(run_id)
     if found is None:
@@ -166,14 +158,14 @@ def _panel(
     if charts is not None:
         charts(view, epochs)
     again = st.session_state.pop(f"{key}.again", False)
-    if again or view.live != was_live:
+    if again or _stage(view) != stage:
         st.rerun()
 
 
 def _group(
-    run_ids: list[str], charts: GroupCharts | None, key: str, were_live: list[bool], labels: Mapping[str, str]
+    stages: dict[str, tuple[bool, bool]], charts: GroupCharts | None, key: str, labels: Mapping[str, str]
 ) -> None:
-    found = [item for run_id in run_ids if (item := _look(run_id)) is not None]
+    found = [item for run_id in stages if (item := _look(run_id)) is not None]
     with st.container(border=True, key=f"{key}.panel"):
         for number, (view, _) in enumerate(found):
             st.markdown(headline(view, labels.get(view.id, "")))
@@ -184,25 +176,22 @@ def _group(
             _problem(f"{key}.{number}")
     if charts is not None:
         charts(found)
-    if [view.live for view, _ in found] != were_live:
+    if any(_stage(view) != stages[view.id] for view, _ in found):
         st.rerun()
 
 
 def _look(run_id: str) -> tuple[RunView, list[EpochResult]] | None:
     """The run now; that somebody looks keeps it going. While the database does not answer, a sentence."""
     app, me = runtime(), owner()
-    try:
+    with store_may_fail():
         with suppress(UnknownRun):
             app.touch(me, run_id)
         view = app.run(me, run_id)
         epochs = app.epochs(me, run_id)
-    except StoreUnavailable as problem:
-        st.warning(str(problem), icon=":material/database_off:")
-        return None
-    if view is None:
+        if view is not None:
+            return view, epochs
         st.info("This run was deleted.", icon=":material/delete:")
-        return None
-    return view, epochs
+    return None
 
 
 # What the panel does

@@ -16,7 +16,7 @@ from ui import run_words, runs
 
 PAGE = """
 import streamlit as st
-from ui.runs import live_panel, owner
+from ui.runs import live_panel, owner, runtime
 
 def draw(view, epochs):
     st.markdown(f"drawn: {len(epochs)} epochs")
@@ -24,8 +24,11 @@ def draw(view, epochs):
 def forked(new):
     st.session_state["run"] = new
 
-st.session_state["owner"] = owner()
-live_panel(st.session_state["run"], charts=draw, on_fork=forked, key="panel")
+view = runtime().run(owner(), st.session_state["run"])
+st.caption(f"The page knows: {'under way' if view.live else 'at rest'}, epoch {view.epoch}.")
+if "before_panel" in st.session_state:
+    st.session_state["before_panel"]()
+live_panel(view, charts=draw, on_fork=forked, key="panel")
 """
 
 
@@ -106,8 +109,6 @@ def test_the_buttons_steer_the_run(page, runtime):
     app.button(key="panel.rewind").click().run()
     assert "**Paused**" in words(app)
     assert "drawn: 0 epochs" in words(app)
-    runtime.delete(token, run_id)
-    assert "not among yours" in words(app.run())
 
 
 def test_changing_one_thing_starts_a_second_run(page, runtime):
@@ -190,19 +191,43 @@ def test_what_it_says_when_a_run_stands_still(page, runtime):
     runtime.delete(token, run_id)
 
 
-def test_anothers_run_is_not_shown(page, runtime):
-    app, token, run_id = page(epochs=900)
-    app.query_params["me"] = new_token()
-    app.session_state["me"] = new_token()
-    assert "not among yours" in words(app.run())
-    assert runtime.run(token, run_id) is not None
-    runtime.delete(token, run_id)
+def test_a_run_that_ends_while_the_page_is_drawn_is_not_shown_as_under_way(page, runtime):
+    """A quick run may end between the page's own look and the panel's: the page must be run once more then."""
+    app, token, run_id = page(epochs=1000)
+    assert "The page knows: under way" in words(app)
+    app.session_state["before_panel"] = lambda: (
+        runtime.stop(token, run_id),
+        wait_until(lambda: not runtime.run(token, run_id).live),
+    )
+    assert "The page knows: at rest" in words(app.run())
+    assert "**Stopped**" in words(app)
+
+
+def test_the_page_follows_when_the_first_epoch_ends_and_when_it_goes(page, runtime):
+    app, token, run_id = page(epochs=1000)
+    runtime.stop(token, run_id)
+    runtime.rewind(token, run_id)
+    assert "epoch 0." in words(app.run())
+    app.session_state["before_panel"] = lambda: (
+        None if runtime.run(token, run_id).epoch else runtime.step_epoch(token, run_id),
+        wait_until(lambda: runtime.run(token, run_id).epoch == 1),
+    )
+    assert "epoch 1." in words(app.run())
+    app.session_state["before_panel"] = lambda: runtime.rewind(token, run_id)
+    assert "epoch 0." in words(app.run())
+
+
+def test_a_run_that_was_deleted_meanwhile_is_said_so(page, runtime):
+    app, token, run_id = page(epochs=1000)
+    app.session_state["before_panel"] = lambda: runtime.delete(token, run_id)
+    assert "This run was deleted." in words(app.run())
+    assert not app.button
 
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 22 + "<script>", "../../../../../../etc"])
 def test_a_token_that_is_none_is_replaced(given, runtime, monkeypatch):
     monkeypatch.setattr(runs, "_runtime", lambda: runtime)
-    app = AppTest.from_string(PAGE.replace('live_panel(st.session_state["run"]', 'live_panel("0" * 16'))
+    app = AppTest.from_string("import streamlit as st\nfrom ui.runs import owner\nst.session_state['owner'] = owner()")
     app.query_params["me"] = given
     app.run()
     token = app.session_state["owner"]

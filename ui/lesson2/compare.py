@@ -25,10 +25,10 @@ from ui.fields import field_problem
 from ui.lesson2 import scripts
 from ui.lesson2.charts import seeds_chart
 from ui.lesson2.choose import settings_in_words
-from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs, store_may_fail, watch
+from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs, watch
 from ui.lesson2.state import MOST_COMPARED
 from ui.links import LinkState
-from ui.runs import POLL_SECONDS, owner, runtime
+from ui.runs import POLL_SECONDS, owner, runtime, store_may_fail
 
 MEASURES = {
     "test_accuracy": ("Test accuracy", ".2%"),

@@ -14,9 +14,9 @@ from mlcore.experiments.metrics import accuracy_interval
 from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, r1_config
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.fields import field_problem
-from ui.lesson2.selected import store_may_fail, watch
+from ui.lesson2.selected import watch
 from ui.links import LinkState
-from ui.runs import POLL_SECONDS, owner, runtime
+from ui.runs import POLL_SECONDS, owner, runtime, store_may_fail
 
 GROUP = "table1"
 

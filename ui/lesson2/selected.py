@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.records import ScratchEpoch
-from mlcore.runtime import RunView, StoreUnavailable, UnknownRun
+from mlcore.runtime import RunView, UnknownRun
 from mlcore.scratch.network import Network
 from mlcore.scratch.trainer import network_of
 from ui.lesson2.choose import settings_in_words
@@ -113,15 +113,6 @@ def run_label(run: RunView) -> str:
     assert isinstance(run.config, ScratchConfig)
     reached = f" · best {run.best_accuracy:.1%}" if run.best_accuracy else ""
     return f"{run.name or settings_in_words(run.config)}{reached}"
-
-
-@contextmanager
-def store_may_fail() -> Iterator[None]:
-    """While the database does not answer, its sentence stands where the runs would be."""
-    try:
-        yield
-    except StoreUnavailable as problem:
-        st.warning(str(problem), icon=":material/database_off:")
 
 
 def watch(run_ids: Sequence[str]) -> list[RunView]:

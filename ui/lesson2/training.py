@@ -108,7 +108,7 @@ def _panel(state: LinkState) -> None:
         return
     assert isinstance(view.config, ScratchConfig)
     st.caption(choose.settings_in_words(view.config))
-    live_panel(view.id, charts=live_charts, on_fork=lambda new: state.set(run=new, epoch=0), key="scratch.live")
+    live_panel(view, charts=live_charts, on_fork=lambda new: state.set(run=new, epoch=0), key="scratch.live")
     if view.epoch:
         with st.container(horizontal=True):
             for section, label in (("results", "Look at the results"), ("time", "Open the time machine")):

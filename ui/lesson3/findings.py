@@ -167,7 +167,7 @@ def _experiment(
         if mine:
             charts(mine)
 
-    live_group([view.id for view in views], draw_charts, key=group, labels=names)
+    live_group(views, draw_charts, key=group, labels=names)
     if not any(view.live for view in views):
         mine = _named([(view, runtime().epochs(owner(), view.id)) for view in views], names)
         if len(mine) == len(labels):

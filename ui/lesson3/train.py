@@ -245,7 +245,7 @@ def _results(state: LinkState) -> None:
         else:
             st.caption("The first epoch is under way; its figures will stand here.")
 
-    live_group([view.id for view in views], charts, key="variants", labels={view.id: label_of(view) for view in views})
+    live_group(views, charts, key="variants", labels={view.id: label_of(view) for view in views})
     if any(series.config.source == "mnist" for series in _behind(_as_they_are(views))) and state["over"] == "matching":
         st.caption("Recorded runs were trained on all of MNIST and are cut to your number of epochs.")
     _words(state, views)
