@@ -74,7 +74,7 @@ def test_a_layer_without_a_living_unit_stops_the_training():
     assert "all 64 units of hidden layer 2 give 0" in checkpoint.halted
     told = diagnose(config, epochs, 4000, checkpoint.halted)
     assert [diagnosis.rule for diagnosis in told] == ["dead"]
-    assert told[0].happened.startswith("Training stopped after epoch 1: 100% of the units of hidden layer 2")
+    assert told[0].happened.startswith("Training stopped after epoch 1: 100 % of the units of hidden layer 2")
 
 
 def test_dead_units_at_a_usual_rate_are_put_down_to_their_weights():

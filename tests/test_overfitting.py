@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlcore.experiments import disagreement as versus
-from mlcore.experiments.inference import predict_probabilities
+from mlcore.experiments.inference import answer_of_biases, predict_probabilities
 from mlcore.experiments.overfitting import RULES, Curves, came_apart, describe
 from mlcore.experiments.selection import explain, select
 from mlcore.experiments.variants import COMPARISONS, compare
@@ -249,3 +249,24 @@ def test_chance_is_mcnemars_exact_test() -> None:
         chance = versus.disagreement(labels, first, second).chance
         n = only_first + only_second
         assert chance == pytest.approx(stats.binomtest(only_first, n).pvalue if n else 1.0, rel=1e-9)
+
+
+def test_an_image_that_leaves_the_last_hidden_layer_silent_gets_the_answer_of_the_biases() -> None:
+    """One hidden unit, on for bright images alone; output biases log(1 … 10) make answers of 1/55 … 10/55."""
+    weights = {
+        "weight1": np.full((784, 1), 0.01),
+        "bias1": np.array([-5.0]),
+        "weight2": np.eye(1, 10),
+        "bias2": np.log(np.arange(1, 11)),
+    }
+    images = np.zeros((4, 784), dtype=np.uint8)
+    images[3] = 255
+    said = predict_probabilities(weights, images)
+    biases = answer_of_biases(weights)
+    np.testing.assert_allclose(biases, np.arange(1, 11) / 55, rtol=1e-6)
+    np.testing.assert_array_equal(said[:3], np.tile(biases, (3, 1)))
+    assert said[3].argmax() == 0
+    words = versus.explain_silence("N", np.array([9, 9, 4, 0]), said, biases)
+    assert words.startswith("3 of these 4 images leave every unit of N's last hidden layer at 0.")
+    assert "18.2 % for 9. Of its 1 mistakes, 1 are of this kind." in words
+    assert versus.explain_silence("N", np.array([9, 0]), said[[0, 3]], biases) == "", "one alone is no pattern"

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from mlcore.data.mnist import open_source
 from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.mistakes import answers_for_digit, cell_of
 from mlcore.experiments.reports import practised_config, r1_config
 from mlcore.experiments.table1 import read_table1
@@ -256,7 +257,7 @@ class TestTraining:
         assert view.config == r1_config(source="sample", epochs=2, hidden=(8,), initializer="he")
         wait_for(token, run_id)
         page.run()
-        assert "You predicted **88.0%**" in said(page)
+        assert "You predicted **88.0 %**" in said(page)
 
     def test_a_run_of_the_page_ends_on_the_numbers_of_the_command_shown_beside_it(self):
         token = new_token()
@@ -278,7 +279,17 @@ class TestTraining:
         assert [{**epoch.figures(), "seconds": 0} for epoch in ours] == [{**epoch, "seconds": 0} for epoch in epochs]
         assert [list(row) for row in ours[-1].confusion] == last["summary"]["confusion"]
         page.run()
-        assert f"After epoch **2**: test accuracy **{epochs[-1]['test_accuracy']:.2%}**" in said(page)
+        assert f"After epoch **2**: test accuracy **{percent_text(epochs[-1]['test_accuracy'])}**" in said(page)
+
+    def test_the_command_beside_a_run_is_that_of_the_run_and_not_of_the_form(self, trained):
+        def command(page):
+            return next(block.value for block in page.code if block.value.startswith("python -m mlcore train scratch"))
+
+        page = opened("train", {"epochs": "9", "me": new_token()})
+        assert "--epochs 9" in command(page)
+        page = opened("train", {"epochs": "9"}, trained)
+        assert "--hidden 12" in command(page) and "--epochs 4" in command(page)
+        assert "The run above on the command line" in said(page)
 
     @pytest.mark.parametrize(("typed", "share"), [("", None), ("90", 0.9), ("90 %", 0.9), ("100", 1.0)])
     def test_accuracies_are_typed_in_per_cent(self, typed, share):
@@ -290,7 +301,7 @@ class TestTraining:
                 read_per_cent(typed)
 
     def test_report_levels_only_for_the_reports_own_settings(self):
-        theirs = {"loss": {"report: 0.44": 0.44}, "accuracy": {"report: 87.89%": 0.8789}}
+        theirs = {"loss": {"report: 0.44": 0.44}, "accuracy": {"report: 87.89 %": 0.8789}}
         assert report_levels(r1_config("relu", 0.8)) == theirs
         nothing = {"loss": {}, "accuracy": {}}
         assert report_levels(r1_config("relu", 0.8, source="sample")) == nothing
@@ -300,7 +311,7 @@ class TestTraining:
 class TestResults:
     def test_prediction_is_set_beside_the_outcome(self, trained):
         page = opened("results", trained=trained)
-        assert "You predicted **50.0%**" in said(page)
+        assert "You predicted **50.0 %**" in said(page)
         assert "`a *guess*`" in said(page)
 
     def test_inside_the_interval_is_said(self):
@@ -315,7 +326,7 @@ class TestResults:
         words = prediction_words(kept, epoch, (0.88, 0.92))
         assert words == (
             "Before Table 1 you suspected **the split**. For ReLU 80–20 with the usual choice, on all of MNIST, you "
-            "predicted **95.0%**. Your reason: `more to learn from`"
+            "predicted **95.0 %**. Your reason: `more to learn from`"
         )
 
     def test_named_confusions_are_ranked_by_count(self):
@@ -385,7 +396,7 @@ class TestTimeMachine:
         assert "After epoch **4** of 4" in said(page)
         page.slider[0].set_value(2).run()
         results_ = runtime().epochs(trained.token, trained.run_id)
-        assert f"After epoch **2** of 4: test accuracy **{results_[1].test_accuracy:.2%}**" in said(page)
+        assert f"After epoch **2** of 4: test accuracy **{percent_text(results_[1].test_accuracy)}**" in said(page)
         assert page.query_params["epoch"] == "2"
         again = opened("time", {"epoch": "2"}, trained)
         assert again.slider[0].value == 2
@@ -576,6 +587,17 @@ class TestTable1:
         page = opened("table1")
         text = said(page)
         assert "seeds 52, 53, 54, 55 and 56" in text
+
+    def test_no_guess_is_made_for_the_learner_and_a_guess_of_0_is_one(self):
+        page = opened("table1")
+        guess = field(page, "Test accuracy it would reach, in %")
+        assert guess.value == ""
+        guess.set_value("0").run()
+        assert page.query_params["guess"] == "0"
+        page = opened("table1", {"guess": "0", "suspect": "weights", "revealed": "1"})
+        assert "You predicted 0 %" in said(page)
+        field(page := opened("table1", {"guess": "40"}), "Test accuracy it would reach, in %").set_value("").run()
+        assert "guess" not in page.query_params
 
     def test_six_cells_live_keep_the_prediction(self):
         token = new_token()

@@ -27,7 +27,7 @@ from mlcore.runtime.memory import settle
 from ui.links import OWNER
 from ui.run_words import headline, overall, pace, plain, sharing, within_epoch
 
-__all__ = ["POLL_SECONDS", "live_group", "live_panel", "owner", "plain", "runtime", "store_may_fail"]
+__all__ = ["POLL_SECONDS", "live_group", "live_line", "live_panel", "owner", "plain", "runtime", "store_may_fail"]
 
 Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
@@ -128,6 +128,29 @@ def live_group(
     """
     every = POLL_SECONDS if any(view.live for view in views) else None
     st.fragment(_group, run_every=every)({view.id: _stage(view) for view in views}, charts, key, labels or {})
+
+
+def live_line(view: RunView) -> None:
+    """One line in the place of a panel, where the results of a run stand that still trains.
+
+    The results stay as they are while somebody reads them; the page is run again when the run ends, or has its first
+    epoch.
+    """
+    if view.live:
+        st.fragment(_line, run_every=POLL_SECONDS)(view.id, _stage(view))
+
+
+def _line(run_id: str, stage: tuple[bool, bool]) -> None:
+    found = _look(run_id)
+    if found is None:
+        return
+    view, _ = found
+    st.caption(
+        f":material/hourglass_top: This run is still training ({overall(view)}). "
+        "What stands below is drawn again when it ends."
+    )
+    if _stage(view) != stage:
+        st.rerun()
 
 
 def _stage(view: RunView) -> tuple[bool, bool]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import percent_text
 from mlcore.records import ScratchEpoch
 
 MOSTLY = 0.5
@@ -81,7 +82,7 @@ def _dead(run: _Run) -> Diagnosis | None:
     layer, share = worst
     rate = run.config.learning_rate
     happened = (
-        f"{share:.0%} of the units of hidden layer {layer} give 0 for every image: dead ReLUs. "
+        f"{percent_text(share, 0)} of the units of hidden layer {layer} give 0 for every image: dead ReLUs. "
         "Where the output is 0 the gradient is 0 too, so no later step can wake them."
     )
     if run.halted:
@@ -110,8 +111,8 @@ def _saturated(run: _Run) -> Diagnosis | None:
     activation = run.config.activations[layer - 1]
     fan_in = run.config.sizes[layer - 1]
     happened = (
-        f"Hidden layer {layer} is saturated: in {share:.0%} of cases its {activation} units sit where the curve is "
-        "flat, so the gradient that reaches the weights below is nearly 0."
+        f"Hidden layer {layer} is saturated: in {percent_text(share, 0)} of cases its {activation} units sit where "
+        "the curve is flat, so the gradient that reaches the weights below is nearly 0."
     )
     if run.config.initializer == "normal":
         happened += (
@@ -155,7 +156,7 @@ def _guessing(run: _Run) -> Diagnosis | None:
     if len(run.epochs) < 2 or run.last.train_accuracy >= GUESSING:
         return None
     happened = (
-        f"After {run.last.epoch} epochs {run.last.train_accuracy:.1%} of the training images are right; "
+        f"After {run.last.epoch} epochs {percent_text(run.last.train_accuracy, 1)} of the training images are right; "
         "always saying the same digit gets about 10 %. The network has learned next to nothing."
     )
     slow = run.config.learning_rate < 0.001

@@ -1,7 +1,7 @@
 """Two networks on the same images: where both are wrong, where only one is, and whether the difference can be chance.
 
 `disagreement` sorts the images into four groups; `Disagreement.chance` is McNemar's exact test on those where exactly
-one of the two is right, the only ones that tell two networks apart.
+one of the two is right, the only ones that tell two networks apart. `explain` and `explain_silence` say what came out.
 """
 
 from __future__ import annotations
@@ -83,8 +83,7 @@ def explain(result: Disagreement, first: str, second: str) -> str:
     only1, only2 = len(result.only_first_wrong), len(result.only_second_wrong)
     text = (
         f"Of {total:,} images both get {len(result.both_wrong):,} wrong; {first} alone is wrong on {only1:,}, "
-        f"{second} alone on "
-        f"{only2:,}. "
+        f"{second} alone on {only2:,}. "
     )
     if not only1 + only2:
         return text + "The two answer alike on every image."
@@ -99,4 +98,30 @@ def explain(result: Disagreement, first: str, second: str) -> str:
     return (
         text
         + f"A split this uneven comes up with probability {probability} if they are equally good: it settles nothing."
+    )
+
+
+def explain_silence(
+    name: str,
+    labels: npt.NDArray[Any],
+    answers: npt.NDArray[np.floating],
+    biases: npt.NDArray[np.floating],
+) -> str:
+    """Images to which a network gives the answer of its output biases and no other, in words; "" for fewer than two.
+
+    Args:
+        name: what to call the network.
+        labels: (n,) true digits.
+        answers: (n, 10) its probabilities.
+        biases: (10,) what it says where its last hidden layer is silent, `inference.answer_of_biases`.
+    """
+    silent = np.isclose(answers, biases, atol=1e-6).all(axis=1)
+    count = int(silent.sum())
+    if count < 2:
+        return ""
+    wrong = answers.argmax(axis=1) != labels
+    return (
+        f"{count:,} of these {len(labels):,} images leave every unit of {name}'s last hidden layer at 0. Only its "
+        f"output biases answer then, with the same ten probabilities each time: {100 * biases.max():.1f} % for "
+        f"{biases.argmax()}. Of its {int(wrong.sum()):,} mistakes, {int((wrong & silent).sum()):,} are of this kind."
     )

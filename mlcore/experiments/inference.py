@@ -1,7 +1,7 @@
 """Asking a trained network: the forward pass of report R2's networks in NumPy, so a page can do without PyTorch.
 
 `predict_probabilities` takes weights as they are recorded (`weight1`, `bias1`, …) and pixels as they are stored, and
-gives each image's ten probabilities.
+gives each image's ten probabilities; `answer_of_biases` is what images get that leave the last hidden layer silent.
 """
 
 from __future__ import annotations
@@ -65,9 +65,29 @@ def predict_probabilities(weights: Mapping[str, npt.NDArray[Any]], images: npt.N
             values = values @ float32[f"weight{layer}"] + float32[f"bias{layer}"]
             if layer < layers:
                 np.maximum(values, 0, out=values)
-        # Softmax with the largest logit taken off first, so that exp cannot overflow.
-        values -= values.max(axis=1, keepdims=True)
-        np.exp(values, out=values)
-        values /= values.sum(axis=1, keepdims=True)
-        rows.append(values)
+        rows.append(_softmax(values))
     return np.concatenate(rows)
+
+
+def answer_of_biases(weights: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    """What a network says of an image for which its last hidden layer is silent: no unit of it is above 0.
+
+    Nothing of such an image reaches the output; the output biases alone answer, and every such image gets these same
+    ten probabilities.
+
+    Args:
+        weights: as in `predict_probabilities`.
+
+    Returns:
+        (10,) float32.
+    """
+    biases = np.array(weights[f"bias{layer_count(weights)}"], dtype=np.float32)
+    return _softmax(biases[np.newaxis]).reshape(-1)
+
+
+def _softmax(logits: Floats) -> Floats:
+    """Each row's softmax, in place; the largest logit is taken off first, so that exp cannot overflow."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits

@@ -24,12 +24,18 @@ __all__ = [
     "accuracy_interval",
     "confusion_matrix",
     "difference_interval",
+    "percent_text",
     "precision_recall_f1",
     "precision_recall_f1_per_class",
     "wilson_interval",
 ]
 
 CONFIDENCE = 0.95
+
+
+def percent_text(fraction: float, digits: int = 2) -> str:
+    """A fraction as per cent: 97.86 %."""
+    return f"{100 * fraction:.{digits}f} %"
 
 
 @dataclass(frozen=True)

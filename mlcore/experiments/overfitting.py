@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcore.experiments.comparison import compare_shares
+from mlcore.experiments.metrics import percent_text
 
 Array = npt.NDArray[np.float64]
 
@@ -126,11 +127,6 @@ class Curves:
 def loss_text(value: float) -> str:
     """A loss with three digits: 0.0812, 1.24, and 2.1e-06 rather than 0.000."""
     return f"{value:.3g}"
-
-
-def percent_text(fraction: float) -> str:
-    """A fraction as per cent with two decimals: 97.86 %."""
-    return f"{100 * fraction:.2f} %"
 
 
 def times_text(ratio: float) -> str:

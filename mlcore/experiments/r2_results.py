@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlcore.experiments.comparison import Verdict, compare_shares
-from mlcore.experiments.overfitting import percent_text
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.reports import R2_EXPERIMENTS, R2_IMAGES, R2Experiment
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlcore.experiments.comparison import Verdict, compare_shares
-from mlcore.experiments.metrics import wilson_interval
-from mlcore.experiments.overfitting import percent_text
+from mlcore.experiments.metrics import percent_text, wilson_interval
 
 
 @dataclass(frozen=True, slots=True)

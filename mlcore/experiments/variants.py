@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from mlcore.experiments.comparison import compare_shares
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.overfitting import (
     Curves,
     Finding,
     came_apart,
     loss_text,
-    percent_text,
     times_text,
 )
 

@@ -35,7 +35,7 @@ def test_from_the_form_to_the_images_behind_a_mistake(open_page: OpenPage) -> No
     page.get_by_label("Because").press("Tab")
     settle(page)
     train(page)
-    expect(page.get_by_text("You predicted 80.0%")).to_be_visible()
+    expect(page.get_by_text("You predicted 80.0 %")).to_be_visible()
     page.get_by_role("button", name="Look at the results").click()
     settle(page)
     expect(page.get_by_text("Test accuracy", exact=True)).to_be_visible()

@@ -217,6 +217,24 @@ def test_the_page_follows_when_the_first_epoch_ends_and_when_it_goes(page, runti
     assert "epoch 0." in words(app.run())
 
 
+def test_results_of_a_run_that_still_trains_say_so_and_keep_it_going(page, runtime):
+    _, token, run_id = page(epochs=1000)
+    script = PAGE[: PAGE.index("live_panel(view")].replace("import live_panel", "import live_line") + "live_line(view)"
+    line = AppTest.from_string(script, default_timeout=20)
+    line.query_params["me"] = token
+    line.session_state["run"] = run_id
+    wait_until(lambda: runtime.run(token, run_id).epoch > 0)
+    before = runtime._dispatcher.live[run_id].looked_at
+    assert "This run is still training (" in words(line.run())
+    assert runtime._dispatcher.live[run_id].looked_at > before
+    line.session_state["before_panel"] = lambda: (
+        runtime.stop(token, run_id),
+        wait_until(lambda: not runtime.run(token, run_id).live),
+    )
+    text = words(line.run())
+    assert "The page knows: at rest" in text and "still training" not in text
+
+
 def test_a_run_that_was_deleted_meanwhile_is_said_so(page, runtime):
     app, token, run_id = page(epochs=1000)
     app.session_state["before_panel"] = lambda: runtime.delete(token, run_id)

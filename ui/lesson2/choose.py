@@ -203,8 +203,8 @@ def settings_in_words(config: ScratchConfig) -> str:
     )
 
 
-def code(config: ScratchConfig, *functions: Any) -> None:
-    """The trainer's source and the command that does the same."""
+def code(config: ScratchConfig, caption: str, *functions: Any) -> None:
+    """The command that trains this config, and the trainer's source."""
     activation = ",".join(config.activations) if isinstance(config.activation, tuple) else config.activation
     hidden = ",".join(map(str, config.hidden)) or "none"
     command = (
@@ -214,6 +214,6 @@ def code(config: ScratchConfig, *functions: Any) -> None:
         f" --learning-rate {config.learning_rate:g} --batch-size {config.batch_size} --epochs {config.epochs}"
         f" --seed {config.seed}"
     )
-    st.caption("The same run on the command line; it ends on the same numbers.")
+    st.caption(caption)
     st.code(command, language="bash", wrap_lines=True)
     show_code(*functions, script=scripts.training(config, config.epochs), key="trainer", file_name="train.py")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.reports import r1_config, table1_cell
 from mlcore.records import ScratchEpoch
 from ui.charts import line_chart, long_form
@@ -86,5 +87,5 @@ def report_levels(config: ScratchConfig) -> dict[str, dict[str, float]]:
         return {name: {} for name in MEASURES}
     return {
         "loss": {f"report: {cell.loss:g}": cell.loss},
-        "accuracy": {f"report: {cell.accuracy:.2%}": cell.accuracy},
+        "accuracy": {f"report: {percent_text(cell.accuracy)}": cell.accuracy},
     }

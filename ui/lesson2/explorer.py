@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.mistakes import Answers, answers_for_digit, cell_of
 from mlcore.scratch.network import Network
 from ui.charts import table_twin
@@ -46,9 +47,9 @@ def draw(state: LinkState, chosen: Selected) -> None:
     if not len(cell):
         return
     images = digits_of(chosen.config.source).images[cell.rows[:MOST_SHOWN]]
-    sure = cell.probabilities[:MOST_SHOWN, said]
+    sure = [percent_text(share, 0) for share in cell.probabilities[:MOST_SHOWN, said]]
     show_png(
-        image_grid(images, columns=10, scale=2, captions=[f"{share:.0%}" for share in sure], ink=colour("text")),
+        image_grid(images, columns=10, scale=2, captions=sure, ink=colour("text")),
         alt=f"{len(images)} images of the digit {true} that the network called {said}, the most confident first",
         width=min(10, len(images)) * 62,
     )

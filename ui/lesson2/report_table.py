@@ -159,7 +159,8 @@ def _predict(state: LinkState) -> None:
             "Test accuracy it would reach, in %",
             key="guess",
             state=state,
-            read=lambda given: 100 * (read_per_cent(given) or 0.0),
+            read=_read_guess,
+            placeholder="for example 90",
         )
     with right:
         kept = str(st.session_state.get(_REASON, ""))
@@ -175,14 +176,20 @@ def _predict(state: LinkState) -> None:
             st.rerun()
 
 
+def _read_guess(given: str) -> float:
+    """Per cent, or −1 for nothing."""
+    share = read_per_cent(given)
+    return -1 if share is None else 100 * share
+
+
 def _prediction(state: LinkState) -> dict[str, Any] | None:
     """What was committed to, to be kept with the runs; not as `accuracy`, which is a guess about the run itself."""
     reason = str(st.session_state.get(_REASON, "")).strip()
-    if not state["suspect"] and not state["guess"] and not reason:
+    if not state["suspect"] and state["guess"] < 0 and not reason:
         return None
     return {
         "suspect": SUSPECT_NAMES.get(state["suspect"], ""),
-        "table1_he_accuracy": state["guess"] / 100 if state["guess"] else None,
+        "table1_he_accuracy": state["guess"] / 100 if state["guess"] >= 0 else None,
         "reason": reason,
     }
 
@@ -234,7 +241,7 @@ def _outcome(state: LinkState, table: Table1) -> str:
             f"You suspected **{named}**. "
             + (f"That is it: it moves the accuracy by {size:.1f} points." if right else f"It moves {size:.1f} points.")
         )
-    if state["guess"]:
+    if state["guess"] >= 0:
         reached = table.cell("relu", 0.8, "he").accuracy
         off = state["guess"] - 100 * reached
         parts.append(

@@ -12,7 +12,7 @@ from mlcore.classification import precision_recall_f1_per_class
 from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.diagnosis import diagnose
-from mlcore.experiments.metrics import accuracy_interval, wilson_interval
+from mlcore.experiments.metrics import accuracy_interval, percent_text, wilson_interval
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from ui.charts import confusion_heat_map, table_twin
@@ -53,7 +53,7 @@ def outcome(chosen: Selected) -> None:
     low, high = interval.low, interval.high
     between = f"{100 * low:.1f} – {100 * high:.1f} %"
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Test accuracy", f"{last.test_accuracy:.2%}", width="content")
+        st.metric("Test accuracy", percent_text(last.test_accuracy), width="content")
         st.metric("95 % interval", between, width="content", help=_interval_help(interval.images))
         st.metric("Test loss", f"{last.test_loss:.3f}", width="content")
         st.metric("Epochs", f"{last.epoch} of {chosen.config.epochs}", width="content")
@@ -85,7 +85,9 @@ def prediction_words(prediction: Any, last: ScratchEpoch, interval: tuple[float,
     if suspect := str(prediction.get("suspect") or ""):
         parts.append(f"Before Table 1 you suspected **{suspect}**.")
     if isinstance(guess := prediction.get("table1_he_accuracy"), int | float):
-        parts.append(f"For ReLU 80–20 with the usual choice, on all of MNIST, you predicted **{guess:.1%}**.")
+        parts.append(
+            f"For ReLU 80–20 with the usual choice, on all of MNIST, you predicted **{percent_text(guess, 1)}**."
+        )
     if quoted:
         parts.append(f"Your reason: `{quoted}`")
     return " ".join(parts)
@@ -98,7 +100,8 @@ def _beside_outcome(said: float, last: ScratchEpoch, interval: tuple[float, floa
         verdict = "inside the interval, as close as these test images can tell"
     elif abs(difference) < 2:
         verdict += ", close"
-    return f"You predicted **{said:.1%}**; it is **{last.test_accuracy:.1%}** after epoch {last.epoch}: {verdict}."
+    reached = percent_text(last.test_accuracy, 1)
+    return f"You predicted **{percent_text(said, 1)}**; it is **{reached}** after epoch {last.epoch}: {verdict}."
 
 
 def failures(config: ScratchConfig, epochs: Sequence[ScratchEpoch], halted: str) -> None:

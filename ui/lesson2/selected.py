@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
+from mlcore.experiments.metrics import percent_text
 from mlcore.records import ScratchEpoch
 from mlcore.runtime import RunView, UnknownRun
 from mlcore.scratch.network import Network
 from mlcore.scratch.trainer import network_of
 from ui.lesson2.choose import settings_in_words
 from ui.links import LinkState
-from ui.runs import owner, runtime
+from ui.runs import live_line, owner, runtime
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def need_results(state: LinkState, what: str) -> Selected | None:
         go_train(state)
         return None
     pick_run(state, view)
+    live_line(view)
     epochs = epochs_of(view.id)
     if not epochs:
         sentence = view.halted or view.error or "Its first epoch is not finished yet."
@@ -111,7 +113,7 @@ def pick_run(state: LinkState, current: RunView) -> None:
 def run_label(run: RunView) -> str:
     """A run in one line for a list: its name, else what tells it from others."""
     assert isinstance(run.config, ScratchConfig)
-    reached = f" · best {run.best_accuracy:.1%}" if run.best_accuracy else ""
+    reached = f" · best {percent_text(run.best_accuracy, 1)}" if run.best_accuracy else ""
     return f"{run.name or settings_in_words(run.config)}{reached}"
 
 

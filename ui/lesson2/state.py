@@ -49,7 +49,7 @@ def parameters() -> list[Param]:
         # Table 1
         flag("revealed"),
         text("suspect", longest=12),
-        number("guess", 0, low=0, high=100),
+        _optional(number("guess", -1, low=0, high=100)),
         choice("cell", ("tanh 90", "tanh 80", "tanh 70", "relu 90", "relu 80", "relu 70"), "relu 80"),
         text("live", longest=64),
         # One step
@@ -57,8 +57,8 @@ def parameters() -> list[Param]:
         choice("many", ("one", "batch"), "one"),
         integer("image", 0, high=69_999),
         integer("layer", 1, low=1, high=6),
-        _optional("unit", 1023),
-        _optional("input", 1023),
+        _optional(integer("unit", -1, high=1023)),
+        _optional(integer("input", -1, high=1023)),
         # Gradient check
         integer("sampled", 5, low=1, high=25),
         integer("checked", 0, high=1),
@@ -120,14 +120,13 @@ def _fields(values: ScratchConfig) -> dict[str, Any]:
     return {name: getattr(values, name) for name in CONFIG_FIELDS}
 
 
-def _optional(name: str, high: int) -> Param:
-    """A whole number from 0, or −1, written as nothing, where the page is to choose."""
-    plain = integer(name, -1, low=-1, high=high)
+def _optional(number: Param) -> Param:
+    """A number from 0, or −1, written as nothing, where none was given."""
     return Param(
-        name,
+        number.name,
         -1,
-        lambda given: plain.parse(given) if given else -1,
-        lambda value: "" if value < 0 else str(value),
+        lambda given: number.parse(given) if given else -1,
+        lambda value: "" if value < 0 else number.show(value),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from mlcore.scratch.evaluation import evaluate
@@ -88,8 +89,9 @@ def _slider(state: LinkState, run_id: str, numbers: Sequence[int], at: int) -> i
 
 def _numbers(epoch: ScratchEpoch, chosen: Selected) -> None:
     st.markdown(
-        f"After epoch **{epoch.epoch}** of {chosen.config.epochs}: test accuracy **{epoch.test_accuracy:.2%}**, "
-        f"test loss **{epoch.test_loss:.3f}**, training loss {epoch.train_loss:.3f}."
+        f"After epoch **{epoch.epoch}** of {chosen.config.epochs}: test accuracy "
+        f"**{percent_text(epoch.test_accuracy)}**, test loss **{epoch.test_loss:.3f}**, "
+        f"training loss {epoch.train_loss:.3f}."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
-from mlcore.experiments.metrics import accuracy_interval
+from mlcore.experiments.metrics import accuracy_interval, percent_text
 from mlcore.records import EpochResult, ScratchEpoch
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from mlcore.scratch.network import backward, forward
@@ -38,9 +38,11 @@ def draw(state: LinkState) -> None:
     with counted:
         if config is not None:
             choose.parameters(config)
-    _panel(state)
-    if config is not None:
-        choose.code(config, train, forward, backward)
+    shown = _panel(state)
+    if shown is not None:
+        choose.code(shown, "The run above on the command line; it ends on the same numbers.", train, forward, backward)
+    elif config is not None:
+        choose.code(config, "The same on the command line; it ends on the same numbers.", train, forward, backward)
 
 
 def _predict(config: ScratchConfig | None) -> dict[str, Any] | None:
@@ -99,13 +101,13 @@ def _start(state: LinkState, config: ScratchConfig | None, prediction: dict[str,
     st.rerun()
 
 
-def _panel(state: LinkState) -> None:
-    """The live panel of the run in the link, or of the newest one."""
+def _panel(state: LinkState) -> ScratchConfig | None:
+    """The live panel of the run in the link, or of the newest one; what that run trains."""
     view = selected_run(state)
     if view is None:
         if state["run"]:
             say_not_yours("in the form above")
-        return
+        return None
     assert isinstance(view.config, ScratchConfig)
     st.caption(choose.settings_in_words(view.config))
     live_panel(view, charts=live_charts, on_fork=lambda new: state.set(run=new, epoch=0), key="scratch.live")
@@ -115,6 +117,7 @@ def _panel(state: LinkState) -> None:
                 if st.button(label, icon=":material/arrow_forward:", key=f"go.{section}"):
                     state.set(section=section, run=view.id)
                     st.rerun()
+    return view.config
 
 
 def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
@@ -127,8 +130,8 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
     if epochs:
         last = epochs[-1]
         st.markdown(
-            f"After epoch **{last.epoch}**: test accuracy **{last.test_accuracy:.2%}**, "
-            f"test loss **{last.test_loss:.3f}**; training accuracy {last.train_accuracy:.2%}, "
+            f"After epoch **{last.epoch}**: test accuracy **{percent_text(last.test_accuracy)}**, "
+            f"test loss **{last.test_loss:.3f}**; training accuracy {percent_text(last.train_accuracy)}, "
             f"training loss {last.train_loss:.3f}."
         )
     else:

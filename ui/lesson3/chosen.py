@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from mlcore.experiments.configs import NetworkConfig
-from mlcore.experiments.inference import predict_probabilities
+from mlcore.experiments.inference import answer_of_biases, predict_probabilities
 from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.recording import named_weights
 from mlcore.runtime import RunView
@@ -130,9 +130,15 @@ def say_if_seen(source: str, *chosen: Chosen) -> None:
 
 
 class Answers(NamedTuple):
-    """Ten probabilities for each validation image (n, 10), and how far the network that gave them was trained."""
+    """What a network says, and how far it was trained when it did.
+
+    Attributes:
+        probabilities: (n, 10), for each validation image.
+        of_biases: (10,), for any image that leaves its last hidden layer silent.
+    """
 
     probabilities: NDArray[np.float32]
+    of_biases: NDArray[np.float32]
     moment: Moment
 
 
@@ -147,4 +153,4 @@ def _answers(_chosen: Chosen, run: str, moment: Moment, source: str, seed: int) 
     if weights is None:
         return None
     images = digits_of(source).images[split_of(source, seed).validation]
-    return Answers(predict_probabilities(weights.named, images), weights.moment)
+    return Answers(predict_probabilities(weights.named, images), answer_of_biases(weights.named), weights.moment)

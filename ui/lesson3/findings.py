@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from mlcore.experiments.configs import NetworkConfig
-from mlcore.experiments.overfitting import dropout_illusion, loss_text, percent_text
+from mlcore.experiments.metrics import percent_text
+from mlcore.experiments.overfitting import dropout_illusion, loss_text
 from mlcore.experiments.reports import R2_NOTES
 from mlcore.records import EpochResult
 from mlcore.runtime import RunView

@@ -9,7 +9,8 @@ import streamlit as st
 
 from mlcore.data.mnist import available_sources
 from mlcore.experiments.configs import NetworkConfig
-from mlcore.experiments.overfitting import describe, percent_text
+from mlcore.experiments.metrics import percent_text
+from mlcore.experiments.overfitting import describe
 from mlcore.experiments.recorded import VARIANTS
 from mlcore.experiments.variants import compare
 from mlcore.networks.architectures import parameter_count

@@ -9,8 +9,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from mlcore.data.mnist import available_sources
-from mlcore.experiments.disagreement import Disagreement, disagreement, explain
+from mlcore.experiments.disagreement import Disagreement, disagreement, explain, explain_silence
 from mlcore.experiments.inference import predict_probabilities
+from mlcore.experiments.metrics import percent_text
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.digits import digits_of
@@ -36,8 +37,7 @@ def draw(state: LinkState) -> None:
     st.header("Where they disagree", anchor=False)
     st.markdown(
         "Two accuracies of 97.8 % can hide two very different networks. Put two of them on the same validation "
-        "images and look at "
-        "the images where only one is right: only these tell them apart."
+        "images and look at the images where only one is right: only these tell them apart."
     )
     there = networks()
     if len(there) < 2:
@@ -64,6 +64,10 @@ def draw(state: LinkState) -> None:
     result = disagreement(labels, theirs, others)
     st.html(_square(result, one.short, two.short))
     st.markdown(explain(result, plain(one.short), plain(two.short)))
+    for network, answer, probabilities in ((one, said[0], theirs), (two, said[1], others)):
+        silent = explain_silence(plain(network.short), labels, probabilities, answer.of_biases)
+        if silent:
+            st.markdown(silent)
     own = [
         f"{plain(network.short)} after {answer.moment}"
         for network, answer in ((one, said[0]), (two, said[1]))
@@ -175,9 +179,9 @@ def _probabilities(
         {
             "image": [data_uri(image.tobytes()) for image in images],
             "digit": [int(label) for label in labels],
-            "said1": [f"{row.argmax()} ({row.max():.1%})" for row in first],
+            "said1": [f"{row.argmax()} ({percent_text(row.max(), 1)})" for row in first],
             "bars1": [[round(float(value), 4) for value in row] for row in first],
-            "said2": [f"{row.argmax()} ({row.max():.1%})" for row in second],
+            "said2": [f"{row.argmax()} ({percent_text(row.max(), 1)})" for row in second],
             "bars2": [[round(float(value), 4) for value in row] for row in second],
         },
         hide_index=True,
