@@ -19,10 +19,11 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import data_directory, interleaved, markdown
 from mlcore.data import Digits, open_source, split_network
 from mlcore.experiments.configs import NetworkConfig, ScratchConfig
+from mlcore.networks.architectures import TRAIN_EVALUATION_IMAGES
 from mlcore.networks.evaluation import evaluate
 from mlcore.networks.model import initial_parameters, layer_views
 from mlcore.networks.step import DropoutMasks, multiply
-from mlcore.networks.trainer import TRAIN_EVALUATION_IMAGES, advance
+from mlcore.networks.trainer import advance
 from mlcore.scratch import fast_steps
 from mlcore.scratch.trainer import advance as scratch_advance
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.lesson3 import SECTIONS, STYLE
-from ui.lesson3.data import best_source
+from ui.lesson3.chosen import source_of
 from ui.lesson3.state import NAMES, parameters
 from ui.links import copy_link_button, restore
 from ui.page import page
@@ -17,7 +17,8 @@ frame = page(
 )
 state = restore("networks", parameters())
 st.html(STYLE)
-frame.source(state["source"] if state["section"] in ("train", "findings") else best_source())
+with store_may_fail():
+    frame.source(source_of(state))
 
 section = st.segmented_control(
     "Section",

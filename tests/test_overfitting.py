@@ -55,7 +55,9 @@ CASES: dict[str, tuple[Curves, Curves]] = {
         curves(validation_loss=1.0 / np.sqrt(T)),
         overfitted(),
     ),
-    "levelled_off": (curves(), overfitted()),
+    # Up by a fifth, in the last epoch alone; in `overfitted` it has long turned.
+    "just_rose": (curves(epochs=9, validation_loss=np.r_[0.2 - 0.01 * T[:8], 0.15]), overfitted()),
+    "levelled_off": (curves(), curves(epochs=9, validation_loss=np.r_[0.2 - 0.01 * T[:8], 0.15])),
     "gap_grew": (overfitted(), curves()),
     "gap_held": (curves(), overfitted()),
     # Where the accuracy falls with the rising loss, it *is* wrong more often.
@@ -88,7 +90,8 @@ def test_the_numbers_of_the_run_are_quoted() -> None:
     text = " ".join(finding.text for finding in describe(overfitted()))
     # Lowest at epoch 8 with 0.06; the mean of the last five epochs is 0.06 + 0.006 · 90.
     assert "turned at epoch 8" in text
-    assert "0.06; at epoch 100 it is 0.6, 10 times as high" in text
+    assert "0.06; at the end it is 0.6, 10 times as high" in text
+    assert "“At the end” is the mean of epochs 96 to 100" in text
     shifted = overfitted(validation_loss=np.where(T <= 20, 0.07 + 0.02 * (20 - T), 0.07 + 0.003 * (T - 20)))
     other = " ".join(finding.text for finding in describe(shifted))
     assert "turned at epoch 20" in other and "0.07" in other and "0.304" in other
@@ -105,7 +108,16 @@ def test_a_run_that_came_apart_gets_that_and_nothing_else() -> None:
     assert "epoch 40" in describe(broken)[0].text
     backwards = curves(train_loss_eval=np.linspace(0.3, 2.3, EPOCHS))
     assert [finding.rule for finding in describe(backwards)] == ["came_apart"]
+    # A rate far too large: worse than guessing, and not on the way to better. From large weights it may start there.
+    assert "above the 2.3 of a network" in (came_apart(curves(train_loss_eval=np.full(EPOCHS, 4.0))) or "")
+    assert came_apart(curves(train_loss_eval=40.0 - 0.3 * T)) is None
     assert came_apart(curves()) is None
+
+
+def test_underfitting_after_the_schedule_has_ended_is_not_cured_by_longer_training() -> None:
+    low = {"train_accuracy_eval": np.full(EPOCHS, 0.85), "validation_accuracy": np.full(EPOCHS, 0.84)}
+    assert "train longer" in (RULES["underfits"](curves(**low)) or "")
+    assert "longer training changes nothing" in (RULES["underfits"](curves(learning_rate=STEPPED, **low)) or "")
 
 
 def test_two_epochs_are_too_few_for_a_word() -> None:
@@ -162,13 +174,15 @@ def test_accuracy_is_called_higher_hurt_or_chance_by_its_interval() -> None:
 
 def test_runs_of_different_lengths_are_compared_at_the_last_epoch_both_have() -> None:
     text = " ".join(finding.text for finding in compare(overfitted(), curves("short", epochs=40)))
-    assert "epoch 40" in text and "epoch 100" not in text
+    assert "epochs 37 to 40" in text and "epoch 100" not in text
 
 
 def test_why_training_images_are_learned_less_well_depends_on_the_run() -> None:
     say = COMPARISONS["fit_worsened"]
     assert "The rate fell before" in (say(overfitted(), curves("StepLR", learning_rate=STEPPED)) or "")
     assert "holding a network back" in (say(overfitted(), curves("dropout 0.3", dropout=0.3)) or "")
+    both = curves("dropout 0.3 + StepLR", dropout=0.3, learning_rate=STEPPED)
+    assert "cannot tell which does more" in (say(overfitted(), both) or "")
     assert (say(overfitted(), curves("rate 1")) or "").endswith("with baseline.")
 
 

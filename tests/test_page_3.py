@@ -542,7 +542,30 @@ def test_a_figure_far_from_the_reports_gets_the_reason_that_its_epochs_show(
     rate = 0.01 * 0.1 ** (np.arange(500) // 10)
     stopped = {"learning_rate": rate, "validation_accuracy": 0.92, "test_accuracy": 0.91, "train_accuracy_eval": 0.93}
     (line,) = told("A-dropout-step", **stopped)
-    assert "from epoch 31 on" in line and "only 93.00 % of its training images" in line
+    assert "From epoch 31 on" in line and "only 93.00 % of its training images" in line
+    assert "alone" not in line, "the runs that could tell are not recorded here"
+
+
+def test_a_schedule_is_not_blamed_for_what_it_does_not_do_alone(tmp_path: Path) -> None:
+    epochs = np.arange(100)
+    stepped = {"learning_rate": 0.01 * 0.1 ** (epochs // 10), "train_accuracy_eval": 0.93}
+
+    def told(with_dropout: float, schedule_alone: float) -> str:
+        folder = tmp_path / f"{with_dropout}-{schedule_alone}"
+        for name, accuracy, columns in (
+            ("A-dropout-step", with_dropout, stepped),
+            ("A-step", schedule_alone, stepped),
+            ("A-dropout-as-run", 0.972, {}),
+        ):
+            table = made_up(100).assign(validation_accuracy=accuracy - 0.02 * (epochs < 12), **columns)
+            write_run(folder, name, table.assign(test_accuracy=0.968))
+        lines = r2_results.reasons(r2_results.result_rows(recorded.recorded_networks(folder)))
+        return next(line for line in lines if "dropout + StepLR" in line)
+
+    line = told(0.92, 0.97)
+    assert "The schedule alone does not do that: without dropout the same rate and the same cuts end at 97.00 %" in line
+    assert "at a rate of 0.001: 97.20 %" in line and "with 90.00 % against 95.00 % after epoch 10" in line
+    assert "alone" not in told(0.92, 0.91), "here the schedule alone does worse still"
 
 
 def test_the_reading_of_experiment_2_that_fits_is_named(recordings: Path) -> None:

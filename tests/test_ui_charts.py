@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import time
+import tomllib
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import ROOT
 from ui import charts
+from ui.chart_specs import SERIES_COLOURS
 from ui.line_spec import Axis, Lines, Look, Tip, line_spec
 from ui.theme import COLOURS
 
@@ -62,13 +65,17 @@ def test_a_series_keeps_its_look_when_others_come_and_go(drawn: list) -> None:
 
 
 def test_as_many_lines_as_there_are_recordings_all_look_different() -> None:
-    names = tuple(f"run {number}" for number in range(14))
+    names = tuple(f"run {number}" for number in range(30))
     drawing = Lines(Axis("x", "x"), Axis("y", "y"), "t", series=Look("run", names, names[:2]), dashed=Look("q", ("a",)))
     layers = line_spec(drawing)["layer"]
     marks = next(layer["encoding"]["shape"]["scale"] for layer in layers if "shape" in layer["encoding"])
     assert marks["domain"] == list(names)
-    # The theme has seven colours, which come round again with the eighth line.
-    assert len({(index % 7, mark) for index, mark in enumerate(marks["range"])}) == len(names)
+    # Colours come round again after the last of the theme's.
+    assert len({(index % SERIES_COLOURS, mark) for index, mark in enumerate(marks["range"])}) == len(names)
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    for name in ("light", "dark"):
+        colours = theme[name]["chartCategoricalColors"]
+        assert len(set(colours)) == len(colours) == SERIES_COLOURS
 
 
 def test_only_points_that_answer_are_searched_by_the_pointer_and_none_is_described_one_by_one() -> None:

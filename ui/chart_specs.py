@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 DASHES = ([1, 0], [6, 3], [2, 2], [10, 3, 2, 3], [12, 4], [4, 2, 1, 2], [1, 3])
+# How many colours the theme has for series (chartCategoricalColors in .streamlit/config.toml).
+SERIES_COLOURS = 10
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 
 

@@ -26,6 +26,8 @@ from ui.seeding import seed
 
 Value = TypeVar("Value")
 _LONGEST = 200
+# The fields of this session whose text, as drawn last, is no value.
+_UNREAD = "fields.unread"
 
 
 def read_number(given: str, *, low: float = -1e12, high: float = 1e12) -> float:
@@ -142,9 +144,12 @@ def text_field(
         disabled=disabled,
         width=width,
     )
+    unread: set[str] = st.session_state.setdefault(_UNREAD, set())
+    unread.discard(widget)
     try:
         value = read(given or "")
     except ValueError as wrong:
+        unread.add(widget)
         say(str(wrong))
         return cast(Value, last)
     if state is None:
@@ -154,6 +159,11 @@ def text_field(
     if problem:
         say(problem)
     return value
+
+
+def all_read(*keys: str) -> bool:
+    """Whether the fields of these session keys, as drawn last, hold values: what a button that acts on them asks."""
+    return not st.session_state.get(_UNREAD, set()).intersection(keys)
 
 
 def foreseen(key: str, read: Callable[[str], Value], last: Value) -> Value:
@@ -247,6 +257,7 @@ def config_field(
     judged together with. The link parameter has the field's name (`ui.links.config` declares them all)."""
 
     optional = type(None) in get_args(model.model_fields[name].annotation)
+    shown = label or name.replace("_", " ").capitalize()
 
     def read(given: str) -> Any:
         cleaned = given.strip()
@@ -258,10 +269,9 @@ def config_field(
             if name not in problems:
                 # Another field is at fault, or several together: this one is read by its own rule alone.
                 return state.parse(name, given)
-            sentence = problems[name]
-            raise ValueError(sentence[0].upper() + sentence[1:]) from None
+            raise ValueError(problems[name].replace(name.replace("_", " "), shown, 1)) from None
 
-    return text_field(label or name.replace("_", " ").capitalize(), key=name, read=read, state=state, **options)
+    return text_field(shown, key=name, read=read, state=state, **options)
 
 
 def build_config(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, dict[str, str]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ui.chart_specs import DASHES, SHAPES, finish, legend_columns
+from ui.chart_specs import DASHES, SERIES_COLOURS, SHAPES, finish, legend_columns
 
 MARKED, NEAR = "_marked", "_near"
 """The columns that say which points carry a mark, and which of them answer to the pointer."""
@@ -167,8 +167,8 @@ def _shape(lines: Lines) -> dict[str, Any]:
     look = lines.series
     if look is None:
         return {}
-    # When the colours begin again the marks are one further, so that no two of 49 lines look alike.
-    marks = [SHAPES[(index + index // len(SHAPES)) % len(SHAPES)] for index in range(len(look.names))]
+    # When the colours begin again the marks are one further, so that no two of 70 lines look alike.
+    marks = [SHAPES[(index + index // SERIES_COLOURS) % len(SHAPES)] for index in range(len(look.names))]
     scale = alt.Scale(domain=list(look.names), range=marks)
     legend = _legend(look, symbolStrokeWidth=0, symbolSize=70)
     return {"shape": alt.Shape(field=look.field, type="nominal", scale=scale, legend=legend)}

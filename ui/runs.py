@@ -27,7 +27,17 @@ from mlcore.runtime.memory import settle
 from ui.links import OWNER
 from ui.run_words import headline, overall, pace, plain, sharing, within_epoch
 
-__all__ = ["POLL_SECONDS", "live_group", "live_line", "live_panel", "owner", "plain", "runtime", "store_may_fail"]
+__all__ = [
+    "POLL_SECONDS",
+    "live_charts",
+    "live_group",
+    "live_line",
+    "live_panel",
+    "owner",
+    "plain",
+    "runtime",
+    "store_may_fail",
+]
 
 Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
@@ -128,6 +138,18 @@ def live_group(
     """
     every = POLL_SECONDS if any(view.live for view in views) else None
     st.fragment(_group, run_every=every)({view.id: _stage(view) for view in views}, charts, key, labels or {})
+
+
+def live_charts(views: Sequence[RunView], charts: GroupCharts) -> None:
+    """The figures of several runs alone, where the panel of `live_group` stands elsewhere on the page."""
+    every = POLL_SECONDS if any(view.live for view in views) else None
+    st.fragment(_charts, run_every=every)([view.id for view in views], charts)
+
+
+def _charts(run_ids: list[str], charts: GroupCharts) -> None:
+    found = [item for run_id in run_ids if (item := _look(run_id)) is not None]
+    if found:
+        charts(found)
 
 
 def live_line(view: RunView) -> None:

@@ -30,6 +30,8 @@ WIDER = 1.25
 """And one that grew by a smaller factor, too."""
 STOPPED = 1e-3
 """A learning rate below this share of the first one no longer moves the weights to speak of."""
+GUESSING = float(np.log(10))
+"""The loss of a network that gives all ten digits the same probability, in nats."""
 LEARNED = 0.999
 """Share of training images right from which we say that they are learned by heart."""
 
@@ -104,9 +106,14 @@ class Curves:
         """Validation loss minus training loss, both in evaluation mode; (n_epochs,)."""
         return self.validation_loss - self.train_loss_eval
 
+    @property
+    def end(self) -> int:
+        """How many last epochs "at the end" stands for: a tenth of the run, one at least, five at most."""
+        return max(1, min(5, len(self) // 10))
+
     def at_end(self, values: Array) -> float:
-        """Mean over the last epochs (a tenth of the run, at most five), so that one wobble decides nothing."""
-        return float(np.mean(values[-max(1, min(5, len(self) // 10)) :]))
+        """Mean over the last epochs (`end` of them), so that one wobble decides nothing."""
+        return float(np.mean(values[-self.end :]))
 
     @property
     def turned(self) -> bool:
@@ -146,10 +153,16 @@ def came_apart(run: Curves) -> str | None:
     if run.at_end(run.train_loss_eval) > 1.5 * run.train_loss_eval[0] and len(run) > 2:
         return (
             f"Training went backwards: the training loss (evaluation mode) was {loss_text(run.train_loss_eval[0])} "
-            "after "
-            f"epoch {run.epoch[0]:.0f} and is {loss_text(run.at_end(run.train_loss_eval))} at epoch "
-            f"{run.epoch[-1]:.0f}. "
+            f"after epoch {run.epoch[0]:.0f} and is {loss_text(run.at_end(run.train_loss_eval))} at the end. "
             f"That is not overfitting; a learning rate of {run.learning_rate[0]:g} is too large."
+        )
+    end = run.at_end(run.train_loss_eval)
+    # From large first weights the loss may start far above; then it falls.
+    if end > max(GUESSING, FALL * run.train_loss_eval[max(0, int(0.8 * len(run)) - 1)]):
+        return (
+            f"Training came apart: at the end the training loss (evaluation mode) is {loss_text(end)}, above the "
+            f"{loss_text(GUESSING)} of a network that calls all ten digits equally likely, and it is not falling. "
+            f"A learning rate of {run.learning_rate[0]:g} is too large."
         )
     return None
 
@@ -162,8 +175,8 @@ def turned(run: Curves) -> str | None:
     train_low, train_end = run.train_loss_eval[low], run.at_end(run.train_loss_eval)
     first = (
         f"Validation loss turned at epoch {run.epoch[low]:.0f}. There it was lowest, "
-        f"{loss_text(run.validation_loss[low])}; "
-        f"at epoch {run.epoch[-1]:.0f} it is {loss_text(end)}, {times_text(end / run.validation_loss[low])} as high. "
+        f"{loss_text(run.validation_loss[low])}; at the end it is {loss_text(end)}, "
+        f"{times_text(end / run.validation_loss[low])} as high. "
     )
     if train_end < train_low:
         return first + (
@@ -172,8 +185,7 @@ def turned(run: Curves) -> str | None:
         )
     return first + (
         f"The training loss (evaluation mode) rose as well, from {loss_text(train_low)} to {loss_text(train_end)}, "
-        "so this "
-        "is not overfitting alone: the steps are too large to stay at the bottom."
+        "so this is not overfitting alone: the steps are too large to stay at the bottom."
     )
 
 
@@ -189,15 +201,26 @@ def still_falling(run: Curves) -> str | None:
     )
 
 
+def just_rose(run: Curves) -> str | None:
+    """Validation loss ended well above its lowest, but that was only an epoch or two ago."""
+    low, end = run.lowest, run.at_end(run.validation_loss)
+    if run.turned or end <= RISE * run.validation_loss[low]:
+        return None
+    return (
+        f"Validation loss has just risen, from {loss_text(run.validation_loss[low])} at epoch {run.epoch[low]:.0f} to "
+        f"{loss_text(end)} at the end. That is too short to tell a turn from a wobble: train a few epochs more."
+    )
+
+
 def levelled_off(run: Curves) -> str | None:
-    """Validation loss neither turned nor still falls."""
-    if run.turned or run.still_falling:
+    """Validation loss neither turned nor still falls, and ends near its lowest."""
+    if run.turned or run.still_falling or just_rose(run) is not None:
         return None
     low, end = run.lowest, run.at_end(run.validation_loss)
     return (
         f"Validation loss levelled off: lowest at epoch {run.epoch[low]:.0f} with "
-        f"{loss_text(run.validation_loss[low])}, and "
-        f"{loss_text(end)} at the end, {100 * (end / run.validation_loss[low] - 1):.1f} % above. "
+        f"{loss_text(run.validation_loss[low])}, and {loss_text(end)} at the end, "
+        f"{100 * (end / run.validation_loss[low] - 1):.1f} % above. "
         "It did not turn, so no overfitting shows in the loss."
     )
 
@@ -209,8 +232,7 @@ def gap_grew(run: Curves) -> str | None:
         return None
     return (
         f"The gap between validation loss and training loss, both in evaluation mode, grew from {loss_text(then)} at "
-        "epoch "
-        f"{run.epoch[run.lowest]:.0f} to {loss_text(now)} at epoch {run.epoch[-1]:.0f}."
+        f"epoch {run.epoch[run.lowest]:.0f} to {loss_text(now)} at the end."
     )
 
 
@@ -221,9 +243,8 @@ def gap_held(run: Curves) -> str | None:
     then, now = float(run.gap[run.lowest]), run.at_end(run.gap)
     return (
         f"The gap between validation loss and training loss, both in evaluation mode, is {loss_text(now)} at the end "
-        "and was "
-        f"{loss_text(then)} at epoch {run.epoch[run.lowest]:.0f}, where validation loss was lowest: it has hardly "
-        "changed."
+        f"and was {loss_text(then)} at epoch {run.epoch[run.lowest]:.0f}, where validation loss was lowest: it has "
+        "hardly changed."
     )
 
 
@@ -236,19 +257,16 @@ def surer_when_wrong(run: Curves) -> str | None:
     each_then, each_now = run.validation_loss[low] / (1 - then), run.at_end(run.validation_loss) / (1 - now)
     return (
         f"Yet it is not wrong more often: validation accuracy was {percent_text(then)} at epoch {run.epoch[low]:.0f} "
-        "and is "
-        f"{percent_text(now)} at the end. It is surer of its mistakes: shared out over the images it gets wrong, the "
-        "loss "
-        f"went from {each_then:.1f} to {each_now:.1f} nats each. A probability of {np.exp(-each_now):.1g} for the "
-        "true digit "
-        f"costs {each_now:.1f} nats."
+        f"and is {percent_text(now)} at the end. It is surer of its mistakes: shared out over the images it gets "
+        f"wrong, the loss went from {each_then:.1f} to {each_now:.1f} nats each. A probability of "
+        f"{np.exp(-each_now):.1g} for the true digit costs {each_now:.1f} nats."
     )
 
 
 def accuracy_fell(run: Curves) -> str | None:
     """Validation accuracy ended below its best by more than chance would explain."""
     # The best of 500 single epochs is best partly by luck; the best mean of a few is so much less.
-    width = max(1, min(5, len(run) // 10))
+    width = run.end
     means = np.convolve(run.validation_accuracy, np.full(width, 1 / width), mode="valid")
     best = int(np.argmax(means))
     then, now = float(means[best]), run.at_end(run.validation_accuracy)
@@ -257,8 +275,7 @@ def accuracy_fell(run: Curves) -> str | None:
     return (
         f"Accuracy is past its best: {percent_text(then)} of the validation images were right around epoch "
         f"{run.epoch[best + width // 2]:.0f}, {percent_text(now)} at the end (means of {width} epochs). The "
-        "difference is "
-        f"larger than chance would explain with {run.validation_images:,} images."
+        f"difference is larger than chance would explain with {run.validation_images:,} images."
     )
 
 
@@ -286,9 +303,9 @@ def rate_stopped(run: Curves) -> str | None:
         return None
     return (
         f"The schedule ended the training: from epoch {run.epoch[since]:.0f} on the rate is "
-        f"{run.learning_rate[since]:.0e} or "
-        f"less ({run.learning_rate[0]:g} at the start), and validation loss has only moved from {loss_text(start)} to "
-        f"{loss_text(end)} since. What comes after is a still picture, not a network that resists overfitting."
+        f"{run.learning_rate[since]:.0e} or less ({run.learning_rate[0]:g} at the start), and validation loss has only "
+        f"moved from {loss_text(start)} to {loss_text(end)} since. What comes after is a still picture, not a network "
+        "that resists overfitting."
     )
 
 
@@ -300,10 +317,8 @@ def dropout_illusion(run: Curves) -> str | None:
         return None
     return (
         f"Measured with dropout on, the training loss is {loss_text(measured)} at the end, above the validation loss "
-        "of "
-        f"{loss_text(validation)}, as if the network did better on images it has never seen. With dropout off the "
-        "same weights "
-        f"have {loss_text(honest)} on training images. Only this figure compares with the validation loss."
+        f"of {loss_text(validation)}, as if the network did better on images it has never seen. With dropout off the "
+        f"same weights have {loss_text(honest)} on training images. Only this figure compares with the validation loss."
     )
 
 
@@ -312,16 +327,19 @@ def underfits(run: Curves) -> str | None:
     train, validation = run.at_end(run.train_accuracy_eval), run.at_end(run.validation_accuracy)
     if train >= 0.95 or train - validation > 0.02:
         return None
+    advice = "train longer, or with a better rate"
+    if rate_stopped(run) is not None:
+        advice = "begin with a better rate, or cut it later: at the one that is left, longer training changes nothing"
     return (
         f"This is underfitting: only {percent_text(train)} of the training images are right, and "
-        f"{percent_text(validation)} of "
-        "the validation images. There is nothing to regularise yet; train longer, or with a better rate."
+        f"{percent_text(validation)} of the validation images. There is nothing to regularise yet; {advice}."
     )
 
 
 RULES: dict[str, Callable[[Curves], str | None]] = {
     "turned": turned,
     "still_falling": still_falling,
+    "just_rose": just_rose,
     "levelled_off": levelled_off,
     "gap_grew": gap_grew,
     "gap_held": gap_held,
@@ -342,4 +360,18 @@ def describe(run: Curves) -> list[Finding]:
         ]
     if apart := came_apart(run):
         return [Finding("came_apart", apart)]
-    return [Finding(name, text) for name, rule in RULES.items() if (text := rule(run)) is not None]
+    found = [Finding(name, text) for name, rule in RULES.items() if (text := rule(run)) is not None]
+    return found + how_it_is_read(run)
+
+
+def how_it_is_read(run: Curves) -> list[Finding]:
+    """What "at the end" stands for, where it is not the last epoch alone."""
+    if run.end == 1:
+        return []
+    first, last = run.epoch[-run.end], run.epoch[-1]
+    return [
+        Finding(
+            "reading",
+            f"“At the end” is the mean of epochs {first:.0f} to {last:.0f}, so that one wobble decides nothing.",
+        )
+    ]

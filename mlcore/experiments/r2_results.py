@@ -67,6 +67,7 @@ class ResultRow:
         experiment: of the report, that the run is held against; 0 for none.
         stopped: first epoch with a learning rate below `STOPPED` of the first one; 0 where there is none.
         learned: share of the training images right at the end, dropout off.
+        before_cut: last epoch at the first learning rate, and the validation accuracy after it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ResultRow:
     planned: int
     stopped: int
     learned: float
+    before_cut: tuple[int, float]
     cells: tuple[Cell, ...]
 
     def cell(self, measure: str) -> Cell:
@@ -100,6 +102,7 @@ def _row(run: RecordedRun) -> ResultRow:
     experiment = EXPERIMENT_OF.get(run.name.partition("-")[2], 0)
     report = R2_EXPERIMENTS[f"{run.network}{experiment}"] if experiment else None
     rate = run.epochs["learning_rate"]
+    full = run.epochs[rate == rate.iloc[0]].iloc[-1]
     slow = run.epochs["epoch"][rate <= STOPPED * rate.iloc[0] * (1 + 1e-9)]
     return ResultRow(
         name=run.name,
@@ -110,6 +113,7 @@ def _row(run: RecordedRun) -> ResultRow:
         planned=run.config.epochs,
         stopped=int(slow.iloc[0]) if len(slow) else 0,
         learned=float(run.epochs["train_accuracy_eval"].iloc[-1]),
+        before_cut=(int(full["epoch"]), float(full["validation_accuracy"])),
         cells=tuple(_cells(run, report)),
     )
 
@@ -229,14 +233,33 @@ def reasons(rows: Sequence[ResultRow]) -> list[str]:
             if cell.verdict and abs(cell.verdict.difference) > EXPECTED[row.network] + 1e-9
         ]
         if far and row.stopped:
-            lines.append(
-                f"**{row.title}**, {' and '.join(map(_distance, far))}. The schedule ended the training: from epoch "
-                f"{row.stopped} on its rate is a thousandth of the first or less, and at the end only "
-                f"{percent_text(row.learned)} of its training images are right."
-            )
+            lines.append(f"**{row.title}**, {' and '.join(map(_distance, far))}. {_stopped(row, rows)}")
         else:
             lines += [f"**{row.title}**, {_distance(cell)}. {_reason(row, cell, rows)}" for cell in far]
     return lines
+
+
+def _stopped(row: ResultRow, rows: Sequence[ResultRow]) -> str:
+    """What the schedule has to do with it: beside the run with the same schedule alone, where that is recorded."""
+    text = (
+        f"From epoch {row.stopped} on its rate is a thousandth of the first or less, and at the end only "
+        f"{percent_text(row.learned)} of its training images are right."
+    )
+    by_name = {other.name: other for other in rows if other is not row}
+    schedule, dropout = by_name.get(f"{row.network}-step"), by_name.get(f"{row.network}-dropout-as-run")
+    ours = row.cell("validation accuracy").ours
+    if schedule is None or dropout is None:
+        return text
+    ends = [other.cell("validation accuracy").ours for other in (schedule, dropout)]
+    if min(ends) <= ours or schedule.before_cut[1] <= row.before_cut[1]:
+        return text
+    return (
+        f"{text} The schedule alone does not do that: without dropout the same rate and the same cuts end at "
+        f"{percent_text(ends[0])} on the validation images. Nor does dropout alone, at a rate of 0.001: "
+        f"{percent_text(ends[1])}. Both together do: at a rate of 0.01 the run with dropout was behind before the "
+        f"first cut, with {percent_text(row.before_cut[1])} against {percent_text(schedule.before_cut[1])} after epoch "
+        f"{row.before_cut[0]}, and the cuts left it no time to catch up."
+    )
 
 
 def _distance(cell: Cell) -> str:
@@ -263,7 +286,8 @@ def _reason(row: ResultRow, cell: Cell, rows: Sequence[ResultRow]) -> str:
         return (
             f"{moved}, so it is not the last epoch's luck. All {len(rows)} recordings do worse on these "
             f"{cell.images:,} images than on the validation images, by {-100 * sum(harder) / len(harder):.2f} points "
-            "on average: they are harder ones. The report drew another random 5 % to test on."
+            f"on average over their last {SPREAD_EPOCHS} epochs: they are harder ones. The report drew another random "
+            f"5 % to test on. {'Chance in the images can do the rest.' if cell.verdict.noise else ''}".rstrip()
         )
     interval = f"{points_text(cell.verdict.low)} to {points_text(cell.verdict.high)}"
     chance = f"the 95 % interval for {cell.images:,} images is {interval}"

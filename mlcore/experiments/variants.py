@@ -16,6 +16,7 @@ from mlcore.experiments.overfitting import (
     Curves,
     Finding,
     came_apart,
+    how_it_is_read,
     loss_text,
     times_text,
 )
@@ -32,8 +33,7 @@ def gap_changed(base: Curves, other: Curves) -> str | None:
     word = "narrower" if theirs < ours else "wider"
     ratio = max(ours, theirs) / min(ours, theirs)
     return (
-        f"At epoch {other.epoch[-1]:.0f} the gap between validation and training loss (evaluation mode) is "
-        f"{loss_text(theirs)} "
+        f"At the end the gap between validation and training loss (evaluation mode) is {loss_text(theirs)} "
         f"with {other.name} and {loss_text(ours)} with {base.name}: {times_text(ratio)} {word}."
     )
 
@@ -43,14 +43,12 @@ def turning_moved(base: Curves, other: Curves) -> str | None:
     if base.turned and not other.turned:
         return (
             f"With {base.name} validation loss turned at epoch {base.epoch[base.lowest]:.0f}; with {other.name} it "
-            "had not "
-            f"turned by epoch {other.epoch[-1]:.0f}."
+            f"had not turned by epoch {other.epoch[-1]:.0f}."
         )
     if other.turned and not base.turned:
         return (
             f"With {other.name} validation loss turned at epoch {other.epoch[other.lowest]:.0f}; with {base.name} it "
-            "had not "
-            f"turned by epoch {base.epoch[-1]:.0f}."
+            f"had not turned by epoch {base.epoch[-1]:.0f}."
         )
     here, there = base.epoch[base.lowest], other.epoch[other.lowest]
     if not base.turned or abs(there - here) < max(2, 0.2 * here):
@@ -97,8 +95,7 @@ def learns_slower(base: Curves, other: Curves) -> str | None:
         return None
     return (
         f"Where it costs: {other.name} learns more slowly. {100 * reached[0]:.0f} % of the validation images are "
-        "first right "
-        f"at epoch {there:.0f}, with {base.name} at epoch {here:.0f}."
+        f"first right at epoch {there:.0f}, with {base.name} at epoch {here:.0f}."
     )
 
 
@@ -109,12 +106,14 @@ def fit_worsened(base: Curves, other: Curves) -> str | None:
         return None
     text = (
         f"The training images are learned less well: {percent_text(theirs)} of them right at the end with "
-        f"{other.name}, "
-        f"{percent_text(ours)} with {base.name}."
+        f"{other.name}, {percent_text(ours)} with {base.name}."
     )
-    if other.learning_rate[-1] < other.learning_rate[0]:
+    falling, held = other.learning_rate[-1] < other.learning_rate[0], other.dropout > base.dropout
+    if falling and held:
+        return f"{text} A falling rate and dropout both hold it back; these two runs cannot tell which does more."
+    if falling:
         return f"{text} The rate fell before they were learned."
-    return f"{text} That is the price of holding a network back." if other.dropout > base.dropout else text
+    return f"{text} That is the price of holding a network back." if held else text
 
 
 def frozen(base: Curves, other: Curves) -> str | None:
@@ -125,9 +124,9 @@ def frozen(base: Curves, other: Curves) -> str | None:
     since = int(np.argmax(small))
     return (
         f"From epoch {other.epoch[since]:.0f} on, the schedule leaves {other.name} a rate of "
-        f"{other.learning_rate[since]:.0e} or "
-        f"less: its training accuracy moved from {percent_text(float(other.train_accuracy_eval[since]))} there to "
-        f"{percent_text(other.at_end(other.train_accuracy_eval))}, while with {base.name} it went from "
+        f"{other.learning_rate[since]:.0e} or less: its training accuracy moved from "
+        f"{percent_text(float(other.train_accuracy_eval[since]))} there to "
+        f"{percent_text(other.at_end(other.train_accuracy_eval))}; that of {base.name} went from "
         f"{percent_text(float(base.train_accuracy_eval[since]))} to "
         f"{percent_text(base.at_end(base.train_accuracy_eval))}."
     )
@@ -153,4 +152,5 @@ def compare(base: Curves, other: Curves) -> list[Finding]:
     for run in (base, other):
         if came_apart(run):
             return [Finding("came_apart", f"There is nothing to compare: {run.name} came apart.")]
-    return [Finding(name, text) for name, rule in COMPARISONS.items() if (text := rule(base, other)) is not None]
+    found = [Finding(name, text) for name, rule in COMPARISONS.items() if (text := rule(base, other)) is not None]
+    return found + how_it_is_read(other)

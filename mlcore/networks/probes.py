@@ -163,6 +163,8 @@ def _layer(name: str, z: Tensor, gradient: Tensor, layer: nn.Linear, images: int
         "name": name,
         "units": int(values.shape[1]),
         "values": histogram(values, wide=True),
+        # Like the gradients', of what is not 0; how much is 0 is `zero_share`.
+        "activations": histogram(values[values > 0], wide=True) if hidden else histogram(values[:0]),
         "zero_share": float((values <= 0).mean()) if hidden else 0.0,
         # Gradients spread over many powers of ten, so their histogram is of the logarithm; zeros are counted apart.
         "gradients": histogram(np.log10(nonzero)),
@@ -192,10 +194,10 @@ def look_inside(
         seed: fixes dropout's mask.
 
     Returns:
-        `{"loss", "accuracy", "layers": [...], "mask": [...]}`. Each layer has `name`, `units`, `values` and `gradients`
-        (histograms of z and of log10 |∂loss/∂z| per image), `zero_share`, `gradient_zero_share`, `gradient_median`,
-        `weight_gradient_norm` and `dead` (unit numbers). Each mask is `{"name", "states": [units], "kept", "dropped",
-        "scale"}` with a state of `KEPT`, `SILENT` or `DROPPED` for each unit.
+        `{"loss", "accuracy", "layers": [...], "mask": [...]}`. Each layer has `name`, `units`, `values`, `activations`
+        and `gradients` (histograms of z, of ReLU(z) where it is not 0, and of log10 |∂loss/∂z| per image),
+        `zero_share`, `gradient_zero_share`, `gradient_median`, `weight_gradient_norm` and `dead` (unit numbers). Each
+        mask is `{"name", "states": [units], "kept", "dropped", "scale"}` with a state of `KEPT`, `SILENT` or `DROPPED` for each unit.
 
     Raises:
         ValueError: the weights do not fit the sizes.

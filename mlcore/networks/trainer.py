@@ -22,15 +22,12 @@ from numpy.typing import NDArray
 from mlcore.classification import confusion_matrix, precision_recall_f1
 from mlcore.data.mnist import Digits
 from mlcore.data.splits import NetworkSplit, split_network
+from mlcore.networks.architectures import TRAIN_EVALUATION_IMAGES
 from mlcore.networks.evaluation import Judgement, evaluate
 from mlcore.networks.model import initial_parameters
 from mlcore.networks.step import DropoutMasks, Step, normalise
 from mlcore.records import Checkpoint, NetworkEpoch, TrainingSettings, is_over
 from mlcore.scratch.threads import one_thread
-
-# The training loss in evaluation mode is measured on this many fixed training images: all 57,000 would add about
-# 30 % to an epoch's time, these add about 5 %.
-TRAIN_EVALUATION_IMAGES = 10_000
 
 # Streams of random numbers that share a seed but must not share numbers.
 _ORDER, _DROPOUT, _JUDGED_WITH_DROPOUT = 11, 12, 13

@@ -16,7 +16,7 @@ from mlcore.experiments.recorded import RecordedRun
 from mlcore.experiments.recording import named_weights
 from mlcore.runtime import RunView
 from ui.digits import digits_of
-from ui.lesson3.data import recorded, split_of
+from ui.lesson3.data import best_source, recorded, split_of
 from ui.lesson3.state import called
 from ui.links import LinkState
 from ui.runs import owner, runtime
@@ -104,6 +104,18 @@ def networks() -> dict[str, Chosen]:
         moment = Moment(view.epoch, view.batch, view.batches)
         found[view.id] = Chosen(view.id, short, view.config, moment, own=view, number=numbers[view.id])
     return found
+
+
+def source_of(state: LinkState) -> str:
+    """Which digits the section on screen is about."""
+    section = state["section"]
+    if section == "train":
+        return str(state["source"])
+    if section == "findings":
+        return "sample"
+    watched = {"inside": [state["watched"]], "versus": [state["first"], state["second"]]}.get(section, [])
+    own = [view for name in watched if (view := runtime().run(owner(), name)) is not None]
+    return "sample" if own and all(view.config.source == "sample" for view in own) else best_source()
 
 
 def pick(label: str, state: LinkState, name: str, there: Mapping[str, Chosen], *, last: bool = False) -> Chosen:

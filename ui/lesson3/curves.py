@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from mlcore.experiments.reports import STATE_OF_THE_ART
+from mlcore.networks.architectures import TRAIN_EVALUATION_IMAGES
 from ui.charts import table_twin
 from ui.lesson3.chart import runs_chart
 from ui.lesson3.data import Series, thin
@@ -71,7 +72,8 @@ def choose_quantity(state: LinkState) -> None:
             "What", list(QUANTITIES), format_func=QUANTITIES.__getitem__, key=state.key("what"), required=True
         )
         st.segmented_control("Along", ["epochs", "time"], key=state.key("x"), required=True)
-        st.segmented_control("Scale", ["linear", "log"], key=state.key("scale"), required=True)
+        if state["what"] != "scores":  # near 100 % a logarithm tells nothing apart
+            st.segmented_control("Scale", ["linear", "log"], key=state.key("scale"), required=True)
     if state["what"] == "loss":
         _which(state, "Which losses", "losses", {name: label for name, (_, label) in LOSSES.items()})
     elif state["what"] == "error":
@@ -133,6 +135,7 @@ def chart(
         return
     by_time = state["x"] == "time"
     what = QUANTITIES[state["what"]]
+    log = state["scale"] == "log" and state["what"] != "scores"
     most = _shared_out(len(shown) * len(quantities))
     # Recorded curves are cut out of their tables once; a run under way changes from second to second.
     cut = _kept_rows if not any(series.mine for series in shown) else long_rows
@@ -147,7 +150,7 @@ def chart(
         x_title="training time (minutes)" if by_time else "epoch",
         y_title=f"{what.lower()}, {UNITS[state['what']]}",
         y_format=Y_FORMATS[state["what"]],
-        log_y=state["scale"] == "log",
+        log_y=log,
         levels=_levels(state["what"]),
         cursor=None if by_time else cursor,
         all_runs=all_runs,
@@ -155,6 +158,7 @@ def chart(
         key=key,
         alt=f"{what} of {len(shown)} runs as lines; the table below holds the numbers.",
     )
+    _what_is_drawn(shown, quantities, log)
     if by_time and not all(series.mine for series in shown):
         st.caption(
             "Time is by the clock. The recordings shared their machine with other work, now more, now less, so "
@@ -162,6 +166,26 @@ def chart(
         )
     twin = _kept_table if not any(series.mine for series in shown) else long_table
     table_twin(twin(tuple(shown), tuple(quantities)), key=f"{key}_table", file_name="curves.csv")
+
+
+def _what_is_drawn(shown: Sequence[Series], quantities: Sequence[Quantity], log: bool) -> None:
+    """What the lines stand on, and what a logarithmic scale has no place for."""
+    sentences = []
+    if any(quantity.column.endswith("_eval") for quantity in quantities) and any(
+        series.config.source == "mnist" for series in shown
+    ):
+        sentences.append(
+            f"In evaluation mode the training figures stand on {TRAIN_EVALUATION_IMAGES:,} of the 57,000 training "
+            "images, always the same ones."
+        )
+    missing = sum(int((quantity.of(series.table) <= 0).sum()) for series in shown for quantity in quantities)
+    if log and missing:
+        sentences.append(
+            f"A logarithmic scale has no place for 0: {missing:,} epochs without a mistake are left out. "
+            "The linear scale shows them."
+        )
+    if sentences:
+        st.caption(" ".join(sentences))
 
 
 def _levels(what: str) -> dict[str, float]:
@@ -239,8 +263,7 @@ def where_curves_end(shown: Sequence[Series]) -> None:
         elif last["epoch"] < longest and last["learning_rate"] < 1e-3 * series.config.learning_rate:
             lines.append(
                 f"{series.label} ends at epoch {last['epoch']:.0f}: the rate is {last['learning_rate']:.0e} by then, "
-                "and "
-                "nothing moves any more."
+                "and nothing moves any more."
             )
     if lines:
         st.caption("  \n".join(lines))

@@ -17,24 +17,36 @@ from ui.links import LinkState
 from ui.terms import word
 
 MOMENTS = ("before training (dashed)", "after training (filled)")
+HEARD = {
+    "values": "forward: z of each layer",
+    "activations": "forward: activations",
+    "gradients": "backward: gradient at z",
+}
+X_TITLES = {"values": "z", "activations": "ReLU(z)", "gradients": "log10 |gradient|"}
 _SYMLOG_TICKS = [sign * 10**power for power in range(5) for sign in (-1, 1)] + [0]
 
 
 def draw_histograms(state: LinkState, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """One chart a layer, before and after over each other."""
-    what = st.segmented_control(
+    st.segmented_control(
         "What the hooks heard",
-        ["values", "gradients"],
-        format_func={"values": "forward: z of each layer", "gradients": "backward: gradient at z"}.__getitem__,
+        list(HEARD),
+        format_func=HEARD.__getitem__,
         key=state.key("histogram"),
         required=True,
     )
+    what = str(state["histogram"])
     if what == "values":
         st.markdown(
             "z is what a layer adds up before its activation. ReLU turns everything left of the line into 0. The "
             "output layer's z "
             f"are the {word('logits')}.",
             unsafe_allow_html=True,
+        )
+    elif what == "activations":
+        st.markdown(
+            "What a hidden layer passes on: ReLU(z). Zeros are not drawn, or their bar would dwarf all others; their "
+            "share is “z at 0 or below” in the table below."
         )
     else:
         st.markdown(
@@ -45,6 +57,8 @@ def draw_histograms(state: LinkState, before: Mapping[str, Any], after: Mapping[
         )
     rows = []
     for index, (old, new) in enumerate(zip(before["layers"], after["layers"], strict=True)):
+        if what == "activations" and old["name"] == "output":
+            continue  # no ReLU there
         table = _bins(old[what], new[what])
         rows.append(table.assign(layer=old["name"]))
         if index % 2 == 0:  # a row of its own, so that a telephone keeps the order
@@ -53,7 +67,7 @@ def draw_histograms(state: LinkState, before: Mapping[str, Any], after: Mapping[
             _draw_histogram(
                 table,
                 title=f"{old['name'].capitalize()}, {old['units']} units",
-                x_title="z" if what == "values" else "log10 |gradient|",
+                x_title=X_TITLES[what],
                 zero=what == "values" and old["name"] != "output",
                 key=f"inside_{what}_{index}",
             )
@@ -82,7 +96,7 @@ def _bins(old: Mapping[str, Any], new: Mapping[str, Any]) -> pd.DataFrame:
 
 def _draw_histogram(table: pd.DataFrame, *, title: str, x_title: str, zero: bool, key: str) -> None:
     if table.empty:
-        st.caption(f"{title}: no gradient came back at all.")
+        st.caption(f"{title}: there is none, all is 0.")
         return
     data = {
         "bins": pa.Table.from_pandas(table, preserve_index=False),
@@ -99,8 +113,8 @@ def _histogram_spec(title: str, x_title: str) -> dict[str, Any]:
 
     base = alt.Chart(alt.NamedData("bins"))
     # z grows a hundredfold in training: the middle of a symlog axis is linear, its ends are logarithmic.
-    if x_title == "z":
-        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format=",")
+    if x_title != X_TITLES["gradients"]:
+        scale, axis = alt.Scale(type="symlog", nice=False), alt.Axis(values=_SYMLOG_TICKS, format=",d")
     else:
         scale, axis = alt.Scale(zero=False, nice=False), alt.Axis(tickCount=6)
     x = alt.X(field="from", type="quantitative", title=x_title, scale=scale, axis=axis)

@@ -242,5 +242,6 @@ def _code(chosen: Chosen) -> None:
         key="inside",
         file_name="inside.py",
         requires="torch torchvision safetensors",
-        note="A worker process does this for the app: the page itself runs without PyTorch.",
+        note="A worker process does this for the app: the page itself runs without PyTorch."
+        + ("" if chosen.recorded is not None else " The weights of your own run lie in the app; the script takes A's."),
     )

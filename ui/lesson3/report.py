@@ -69,7 +69,8 @@ def draw(state: LinkState) -> None:
         "two accuracies "
         "on that many images. Underlined: more than chance explains. The report's experiment 2 is held against two "
         "of our runs, "
-        "because what its text describes is not what its code did (section 4)."
+        "because what its text describes is not what its code did (section 4). Where the report has no figure, ours is "
+        f"followed by its lowest and highest value over the last {SPREAD_EPOCHS} epochs."
     )
     st.html(table_html(rows))
     table_twin(long_table(rows), key="results_table", file_name="networks_a_and_b.csv", label="Every figure as a table")
@@ -128,7 +129,7 @@ def _cell_html(cell: Cell) -> str:
         lines.append(_difference(cell))
     elif cell.spread:
         low, high = (_figure(cell, value) for value in cell.spread)
-        lines.append(f"<small>{low} to {high}</small>")
+        lines.append(f"<small>last {SPREAD_EPOCHS}: {low} to {high}</small>")
     return "<br>".join(lines)
 
 

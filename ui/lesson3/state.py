@@ -83,14 +83,13 @@ def parameters() -> list[Param]:
         choice("judged", ("eval", "train"), "eval"),
         # Inside
         text("watched", "A-dropout", longest=64),
-        choice("histogram", ("values", "gradients"), "values"),
+        choice("histogram", ("values", "activations", "gradients"), "values"),
         integer("image", 0, high=69_999),
         integer("mask_seed", 0, high=10_000),
         # A against B
         text("first", "A-baseline", longest=64),
         text("second", "B-baseline", longest=64),
         choice("group_shown", ("both_wrong", "only_first_wrong", "only_second_wrong"), "both_wrong"),
-        integer("picked", 0, high=999),
     ]
 
 
@@ -117,6 +116,11 @@ def variants_of(state: LinkState) -> tuple[list[Variant], dict[str, str]]:
     schedule may have a rate of its own, as in the report.
     """
     values, variants = config_values(state), []
+    chosen = set(state["variants"])
+    if chosen & {"schedule", "both"} and values["step_size"] is None:
+        return [], {"step_size": "StepLR needs a number of epochs between its cuts, such as 10."}
+    if chosen & {"dropout", "both"} and not values["dropout"]:
+        return [], {"dropout": "Dropout needs a share above 0, such as 0.3; without it this variant is the plain one."}
     for key in state["variants"]:
         changes: dict[str, Any] = {}
         if key in ("plain", "schedule"):
@@ -144,6 +148,20 @@ def variant_key(config: NetworkConfig) -> str:
     if config.dropout:
         return "both" if config.step_size else "dropout"
     return "schedule" if config.step_size else "plain"
+
+
+def same_training(first: NetworkConfig, second: NetworkConfig) -> bool:
+    """Whether two runs differ in nothing but the digits, the seed and the number of epochs."""
+    return _what_counts(first) == _what_counts(second)
+
+
+def _what_counts(config: NetworkConfig) -> dict[str, Any]:
+    counts = config.model_dump(exclude={"source", "seed", "epochs", "hidden"}) | {"sizes": config.sizes}
+    if config.step_size is None:
+        counts |= {"gamma": None, "step_on_loss": None}
+    if not config.dropout:
+        counts |= {"evaluate_with_dropout": None}
+    return counts
 
 
 def called(config: NetworkConfig) -> str:

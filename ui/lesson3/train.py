@@ -11,13 +11,13 @@ from mlcore.data.mnist import available_sources
 from mlcore.experiments.configs import NetworkConfig
 from mlcore.experiments.metrics import percent_text
 from mlcore.experiments.overfitting import describe
-from mlcore.experiments.recorded import VARIANTS
+from mlcore.experiments.selection import explain, select
 from mlcore.experiments.variants import compare
 from mlcore.networks.architectures import parameter_count
 from mlcore.records import EpochResult
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.code import show_code
-from ui.fields import config_field, number_field, show_problems
+from ui.fields import all_read, config_field, number_field, show_problems
 from ui.lesson3 import curves, scripts
 from ui.lesson3.data import PART_SIZES, Series, own_series, recorded_series
 from ui.lesson3.findings_list import findings_html
@@ -28,11 +28,11 @@ from ui.lesson3.state import (
     Variant,
     called,
     config_values,
-    variant_key,
+    same_training,
     variants_of,
 )
 from ui.links import LinkState
-from ui.runs import live_group, owner, plain, runtime
+from ui.runs import live_charts, live_group, owner, plain, runtime
 from ui.terms import terms
 
 INITIALIZERS = {
@@ -54,8 +54,6 @@ FIELDS = {
     "step_size": ("StepLR: epochs between cuts", "Where a variant has it. The report describes 10."),
     "gamma": ("StepLR: gamma", "What each cut multiplies the rate by. The report: 0.1."),
 }
-# Which recorded run lies behind which variant.
-RECORDED_VARIANT = {"plain": "baseline", "dropout": "dropout", "schedule": "step", "both": "dropout-step"}
 
 
 def draw(state: LinkState) -> None:
@@ -63,8 +61,7 @@ def draw(state: LinkState) -> None:
     st.header("Train the variants side by side", anchor=False)
     st.markdown(
         "Choose a network and which variants of it to train. All of them start from the same weights and see the "
-        "same batches "
-        "in the same order, so what comes out differently comes from the variant."
+        "same batches in the same order, so what comes out differently comes from the variant."
     )
     _presets(state)
     _form(state)
@@ -161,27 +158,58 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
         sizes = PART_SIZES[config.source]
         st.caption(
             f"{' → '.join(map(str, config.sizes))}, {parameter_count(config.sizes):,} parameters; {sizes[0]:,} "
-            "training, "
-            f"{sizes[1]:,} validation and {sizes[2]:,} test images; {len(variants)} "
+            f"training, {sizes[1]:,} validation and {sizes[2]:,} test images; {len(variants)} "
             f"{'run' if len(variants) == 1 else 'runs'} of {config.epochs} epochs."
         )
+        for sentence in _more_than_the_variant(variants):
+            st.caption(sentence)
     if len(variants) > 1:
+        keys = [variant.key for variant in variants]
+        widget = f"expected.{state['group']}"
         st.segmented_control(
             "Before you look: which will have the lowest validation loss at the end? (You may leave this open.)",
-            [variant.key for variant in variants],
+            keys,
             format_func=VARIANT_NAMES.__getitem__,
-            key="expected_widget",
-            default=state["expected"] if state["expected"] in [variant.key for variant in variants] else None,
-            on_change=lambda: state.set(expected=st.session_state.get("expected_widget") or ""),
+            key=widget,
+            default=state["expected"] if state["expected"] in keys else None,
+            on_change=lambda: state.set(expected=st.session_state.get(widget) or ""),
         )
+        if state["expected"] and state["expected"] not in keys:
+            # The variant that was expected to win is not trained any more: the guess goes with it.
+            state.set(expected="")
+    readable = all_read(*(f"{state.page}.{name}" for name in (*FIELDS, "schedule_rate")))
     label = "Train" if len(variants) < 2 else f"Train {len(variants)} variants"
-    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not variants, key="train_start"):
-        group = start_group([variant.config for variant in variants], {"lowest": state["expected"]})
+    ready = bool(variants) and readable
+    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready, key="train_start"):
+        guess = {"lowest": state["expected"]} if len(variants) > 1 else None
+        group = start_group([variant.config for variant in variants], guess)
         if group:
-            state.set(group=group)
+            # A new training, a new guess: the old one stays with its runs.
+            state.set(group=group, expected="")
             st.rerun()
-    if variants:
+    if variants and not group_views(state["group"]):
         st.code("\n".join(scripts.command(variant.config) for variant in variants), language=None, wrap_lines=True)
+
+
+def _more_than_the_variant(variants: Sequence[Variant]) -> list[str]:
+    """What else differs between the variants, and what makes two of them alike."""
+    rates = {variant.config.learning_rate: variant for variant in variants}
+    sentences = []
+    if len(rates) > 1:
+        slow, fast = (", ".join(VARIANT_NAMES[v.key] for v in variants if v.config.learning_rate == r) for r in rates)
+        first, second = rates
+        sentences.append(
+            f"Two things differ here: {fast} begins at a rate of {second:g}, {slow} at {first:g}, as the report has "
+            "it. With equal rates only the variant differs."
+        )
+    for variant in variants:
+        size = variant.config.step_size
+        if size is not None and size >= variant.config.epochs and not variant.config.step_on_loss:
+            sentences.append(
+                f"StepLR makes its first cut after epoch {size}: in {variant.config.epochs} epochs it changes nothing."
+            )
+            break
+    return sentences
 
 
 def start_group(configs: Sequence[NetworkConfig], prediction: object = None) -> str:
@@ -211,10 +239,22 @@ def label_of(view: RunView) -> str:
     return view.name or (called(view.config) if isinstance(view.config, NetworkConfig) else "run")
 
 
+def labels_of(views: Sequence[RunView]) -> dict[str, str]:
+    """What runs are called beside each other: no two alike, and with their rate where that differs."""
+    rates = {view.config.learning_rate for view in views}
+    labels: dict[str, str] = {}
+    for view in views:
+        label = label_of(view) + (f", rate {view.config.learning_rate:g}" if len(rates) > 1 else "")
+        same = sum(other == label or other.startswith(f"{label} (") for other in labels.values())
+        labels[view.id] = f"{label} ({same + 1})" if same else label
+    return labels
+
+
 def as_series(found: Sequence[tuple[RunView, list[EpochResult]]]) -> list[Series]:
     """Runs with an epoch or more, as series."""
+    labels = labels_of([view for view, _ in found])
     made = [
-        own_series(view.id, label_of(view), view.config, epochs)
+        own_series(view.id, labels[view.id], view.config, epochs)
         for view, epochs in found
         if isinstance(view.config, NetworkConfig)
     ]
@@ -228,28 +268,33 @@ def _results(state: LinkState) -> None:
         if state["group"]:
             st.info("The runs of this link belong to another browser. Train your own with the same settings.")
         return
+    # The panel comes first, right below the button that started it.
+    live_group(views, key="variants", labels=labels_of(views))
     st.header("Your runs", anchor=False)
     curves.choose_quantity(state)
     st.segmented_control(
         "Recorded runs behind them",
         ["matching", "none"],
-        format_func=lambda name: "of the same network and variants" if name == "matching" else "none",
+        format_func=lambda name: "with the same settings" if name == "matching" else "none",
         key=state.key("over"),
         required=True,
     )
-
-    def charts(found: list[tuple[RunView, list[EpochResult]]]) -> None:
-        mine = as_series(found)
-        behind = _behind(mine) if state["over"] == "matching" else []
-        if mine:
-            curves.chart(state, [*mine, *behind], key="live_curves")
-        else:
-            st.caption("The first epoch is under way; its figures will stand here.")
-
-    live_group(views, charts, key="variants", labels={view.id: label_of(view) for view in views})
-    if any(series.config.source == "mnist" for series in _behind(_as_they_are(views))) and state["over"] == "matching":
-        st.caption("Recorded runs were trained on all of MNIST and are cut to your number of epochs.")
+    live_charts(views, lambda found: _chart(state, found))
     _words(state, views)
+
+
+def _chart(state: LinkState, found: list[tuple[RunView, list[EpochResult]]]) -> None:
+    """The curves of runs under way or done, over recorded ones."""
+    mine = as_series(found)
+    if not mine:
+        st.caption("The first epoch is under way; its figures will stand here.")
+        return
+    behind = _behind(mine) if state["over"] == "matching" else []
+    curves.chart(state, [*mine, *behind], key="live_curves")
+    if behind:
+        st.caption("Recorded runs were trained on all of MNIST and are cut to your number of epochs.")
+    elif state["over"] == "matching":
+        st.caption("No recorded run has these settings.")
 
 
 def _as_they_are(views: Sequence[RunView]) -> list[Series]:
@@ -257,20 +302,15 @@ def _as_they_are(views: Sequence[RunView]) -> list[Series]:
 
 
 def _behind(mine: Sequence[Series]) -> list[Series]:
-    """Recorded runs of the same network and variants, cut to the length of mine."""
-    if not mine:
-        return []
-    there = recorded_series()
+    """Recorded runs with the same settings on all of MNIST, cut to the length of mine."""
     most = max(series.config.epochs for series in mine)
-    found = []
-    for series in mine:
-        key = variant_key(series.config)
-        name = f"{series.network}-{RECORDED_VARIANT[key]}"
-        if name in there:
-            run = there[name]
-            label = f"recorded: {run.network}, {VARIANTS[RECORDED_VARIANT[key]][0]}"
-            found.append(Series(name, label, run.config, run.table.head(most), complete=True))
-    return found
+    found = {
+        run.id: Series(run.id, f"recorded: {run.label}", run.config, run.table.head(most), complete=True)
+        for series in mine
+        for run in recorded_series().values()
+        if same_training(run.config, series.config)
+    }
+    return list(found.values())
 
 
 def _words(state: LinkState, views: Sequence[RunView]) -> None:
@@ -283,13 +323,21 @@ def _words(state: LinkState, views: Sequence[RunView]) -> None:
     st.header("What happened", anchor=False)
     _guess(views, mine)
     for series in mine:
+        parts = PART_SIZES[series.config.source][1:]
         with st.expander(plain(series.label), expanded=series is mine[0]):
             st.html(findings_html(describe(series.curves("this run"))))
+            st.markdown(f"**The best epoch, honestly.** {explain(select(series.table, *parts))}")
+            seconds = float(series.table["seconds"].mean())
+            st.caption(
+                f"Training time: {seconds:.2f} s an epoch by the clock, {seconds * len(series.table):.1f} s in all."
+            )
             if series is not mine[0]:
                 st.markdown(f"Seen from **{plain(mine[0].label)}**:")
                 st.html(findings_html(compare(mine[0].curves(), series.curves())))
     terms("dropout", "StepLR", "Adam", "Xavier", "epoch", "batch", "seed", key="train")
     config = mine[-1].config
+    st.caption("The same runs on the command line:")
+    st.code("\n".join(scripts.command(series.config) for series in mine), language=None, wrap_lines=True)
     show_code(
         describe,
         script=scripts.training(config),
@@ -302,16 +350,21 @@ def _words(state: LinkState, views: Sequence[RunView]) -> None:
 
 def _guess(views: Sequence[RunView], mine: Sequence[Series]) -> None:
     """The guess and the outcome, side by side, whether they agree or not."""
-    ends = {series.label: float(series.table["validation_loss"].iloc[-1]) for series in mine}
-    lowest = min(ends, key=lambda label: ends[label])
+    # One of them may have been stopped: all are read at the last epoch that all have.
+    shared = min(len(series.table) for series in mine)
+    ends = {series.label: float(series.table["validation_loss"].iloc[shared - 1]) for series in mine}
+    lowest = min(ends.values())
+    best = [plain(label) for label, value in ends.items() if value == lowest]
     outcome = "; ".join(f"{plain(label)}: {value:.4f}" for label, value in ends.items())
     given = views[0].prediction
     expected = str(given.get("lowest", "")) if isinstance(given, dict) else ""
-    told = f"Validation loss at the end: {outcome}. "
+    longest = max(len(series.table) for series in mine)
+    when = "at the end" if shared == longest else f"after epoch {shared}, the last that all have"
+    told = f"Validation loss {when}: {outcome}. "
     if len(mine) > 1:
-        told += f"The lowest is **{plain(lowest)}**"
+        told += f"The lowest is **{best[0]}**" if len(best) == 1 else f"The lowest are equal: **{'**, **'.join(best)}**"
         told += f"; you expected {VARIANT_NAMES[expected]}." if expected in VARIANT_NAMES else "."
-        accuracy = {series.label: float(series.table["validation_accuracy"].iloc[-1]) for series in mine}
+        accuracy = {series.label: float(series.table["validation_accuracy"].iloc[shared - 1]) for series in mine}
         told += (
             " Accuracy: "
             + "; ".join(f"{plain(label)}: {percent_text(value)}" for label, value in accuracy.items())

@@ -46,7 +46,7 @@ def draw(state: LinkState) -> None:
     with st.container(horizontal=True):
         for name, (first, second) in PAIRS.items():
             if first in there and second in there and st.button(name, key=f"pair_{name}"):
-                state.set(first=first, second=second, picked=0)
+                state.set(first=first, second=second)
                 st.rerun()
     left, right = st.columns(2, gap="medium")
     with left:
@@ -76,6 +76,8 @@ def draw(state: LinkState) -> None:
     if own:
         st.caption(f"Judged as it stands: {'; '.join(own)}.")
     say_if_seen(source, one, two)
+    if one.config.source != two.config.source:
+        st.caption("One learned from 57,000 images, the other from 4,000: that alone may be the difference.")
     if seeds[0] != seeds[1]:
         st.caption(
             f"The two runs have different seeds, {seeds[0]} and {seeds[1]}, and with them different validation images. "
@@ -90,6 +92,9 @@ def draw(state: LinkState) -> None:
         script=scripts.versus(*(network.id if network.recorded else "A-baseline" for network in (one, two))),
         key="versus",
         file_name="versus.py",
+        note=None
+        if one.recorded and two.recorded
+        else "The weights of your own runs lie in the app; in their place the script takes the recorded A.",
         requires="numpy safetensors torch torchvision",
     )
 
@@ -152,13 +157,15 @@ def _images_of(
     if not len(places):
         st.markdown("There is none.")
         return
+    more = len(places) < len(getattr(result, group))
     images = digits_of(source).images[rows[places]]
     answers1, answers2 = first[places].argmax(1), second[places].argmax(1)
     captions = [f"{truth}: {a}, {b}" for truth, a, b in zip(labels[places], answers1, answers2, strict=True)]
     show_png(
         image_grid(images, columns=ACROSS, scale=3, captions=captions),
         alt=f"{len(places)} images: {names[group].lower()}; the surest mistake first",
-        caption="Under each image: the digit, then what the first and the second network said.",
+        caption="Under each image: the digit, then what the first and the second network said."
+        + (f" The {MOST_SHOWN} surest mistakes of {len(getattr(result, group)):,} are shown." if more else ""),
     )
     _probabilities(images, labels[places], first[places], second[places], networks)
     columns: dict[str, list[float] | list[int]] = {"row": rows[places].tolist(), "digit": labels[places].tolist()}
