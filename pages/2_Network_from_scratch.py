@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui.lesson2 import SECTIONS
+from ui.lesson2.selected import source_of
 from ui.lesson2.state import NAMES, parameters
 from ui.links import copy_link_button, restore
 from ui.page import page
@@ -15,7 +16,8 @@ frame = page(
     "six networks of a course report stayed below 88 % where 97 % was to be had.",
 )
 state = restore("scratch", parameters())
-frame.source(state["source"])
+with store_may_fail():
+    frame.source(source_of(state))
 
 st.segmented_control(
     "Section",

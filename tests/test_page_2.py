@@ -212,6 +212,8 @@ class TestForm:
         assert not page.exception
         assert "field-problem" in said(page)
         assert "109,386 numbers to learn" in said(page)
+        assert button(page, "Train").disabled, "what would be trained does not stand in the form"
+        button(page, "As practised today").click().run()
         assert not button(page, "Train").disabled
 
     def test_presets_fill_the_form_and_differ_in_the_start_alone(self):
@@ -325,7 +327,7 @@ class TestResults:
         kept = {"suspect": "the split", "table1_he_accuracy": 0.95, "reason": "more to `learn` from"}
         words = prediction_words(kept, epoch, (0.88, 0.92))
         assert words == (
-            "Before Table 1 you suspected **the split**. For ReLU 80–20 with the usual choice, on all of MNIST, you "
+            "Before Table 1 you suspected **the split**. For ReLU 80–20 with the costly choice put right, on all of MNIST, you "
             "predicted **95.0 %**. Your reason: `more to learn from`"
         )
 
@@ -573,7 +575,7 @@ class TestTable1:
         assert "What it was" not in [heading.value for heading in page.subheader]
         assert button(page, "Reveal").disabled
         page.radio[0].set_value("split").run()
-        field(page, "Test accuracy it would reach, in %").set_value("90").run()
+        field(page, "Test accuracy ReLU 80–20 would reach, in %").set_value("90").run()
         button(page, "Reveal").click().run()
         assert not page.exception
         assert "What it was" in [heading.value for heading in page.subheader]
@@ -590,13 +592,15 @@ class TestTable1:
 
     def test_no_guess_is_made_for_the_learner_and_a_guess_of_0_is_one(self):
         page = opened("table1")
-        guess = field(page, "Test accuracy it would reach, in %")
+        guess = field(page, "Test accuracy ReLU 80–20 would reach, in %")
         assert guess.value == ""
         guess.set_value("0").run()
         assert page.query_params["guess"] == "0"
         page = opened("table1", {"guess": "0", "suspect": "weights", "revealed": "1"})
         assert "You predicted 0 %" in said(page)
-        field(page := opened("table1", {"guess": "40"}), "Test accuracy it would reach, in %").set_value("").run()
+        field(page := opened("table1", {"guess": "40"}), "Test accuracy ReLU 80–20 would reach, in %").set_value(
+            ""
+        ).run()
         assert "guess" not in page.query_params
 
     def test_six_cells_live_keep_the_prediction(self):

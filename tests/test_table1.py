@@ -170,5 +170,8 @@ class TestConfigs:
         assert "only training settings" in comparison.start_words(same)
         assert "same weights" in comparison.start_words([a, r1_config("relu", 0.8, learning_rate=0.1)])
         assert comparison.start_words([a, r1_config("relu", 0.8, seed=53)]).startswith("Only luck differs")
-        assert "initial weights differ (hidden layers)" in comparison.start_words([a, r1_config(hidden=(64,))]).lower()
+        assert (
+            "do not start from the same weights and biases (hidden layers)"
+            in comparison.start_words([a, r1_config(hidden=(64,))]).lower()
+        )
         assert "same images (training share)" in comparison.start_words([a, r1_config("relu", 0.7)])

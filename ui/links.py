@@ -148,11 +148,12 @@ class LinkState(Mapping[str, Any]):
         """Write the address. `restore` and `set` do so; a fragment with bound widgets calls it once itself."""
         query = self.query()
         kept = {name: value for name, value in st.query_params.items() if _elsewhere(name)}
-        if {**kept, **query} != st.query_params.to_dict():
-            st.query_params.from_dict({**kept, **query})
+        # Remembered first: a click may end this run of the page while the address is written.
         if not self._slot.written or self._slot.written[-1] != query:
             self._slot.written = [*self._slot.written[-30:], query]
             self._slot.written_at = time.monotonic()
+        if {**kept, **query} != st.query_params.to_dict():
+            st.query_params.from_dict({**kept, **query})
 
     def _key(self, name: str) -> str:
         return f"{self.page}.{name}"

@@ -117,7 +117,7 @@ def numbers(name: str, default: Mapping[str, float], *, most: int = 60) -> Param
         values: dict[str, float] = {}
         for part in filter(None, given.split(",")):
             key, colon, digits = part.partition(":")
-            if not colon or not key.isidentifier() or len(key) > 30:
+            if not colon or not key.isidentifier() or len(key) > 40:
                 raise ValueError("must be written like x1:0.7,w1:-1.5")
             values[key] = number(key, 0.0).parse(digits)
         if len(values) > most:

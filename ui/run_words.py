@@ -25,7 +25,8 @@ _STATUS = {
 
 def headline(view: RunView, label: str = "") -> str:
     """How the run stands, as Markdown: its name (or `label`), its status, and why it stands still if it does."""
-    icon, word = _STATUS[view.status]
+    # The trainer gave up: the run is over, but nothing was brought to an end.
+    icon, word = (":material/report:", "Stopped") if view.halted else _STATUS[view.status]
     if view.step and view.status in ("waiting", "running"):
         word = "Training to the end of this epoch"
     name = f"{plain(view.name or label)}: " if view.name or label else ""

@@ -13,13 +13,16 @@ ever. Training happens in worker processes; nothing here trains.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import streamlit as st
 from pydantic import ValidationError
 
+from mlcore.experiments.comparison import LABELS, value_text
 from mlcore.experiments.configs import Config, config_problems
 from mlcore.records import EpochResult
 from mlcore.runtime import LimitReached, Runtime, RunView, StoreUnavailable, UnknownRun, new_token, valid_token
@@ -33,6 +36,7 @@ __all__ = [
     "live_group",
     "live_line",
     "live_panel",
+    "once",
     "owner",
     "plain",
     "runtime",
@@ -43,6 +47,10 @@ Charts = Callable[[RunView, list[EpochResult]], None]
 GroupCharts = Callable[[list[tuple[RunView, list[EpochResult]]]], None]
 
 POLL_SECONDS = 1.0
+# The second of two clicks may come this long after what the first one started is under way.
+DOUBLE_CLICK_SECONDS = 1.5
+_STARTED = "runs.started"
+T = TypeVar("T")
 # How many of the runtime's notices this visitor has been told.
 _SAID = "runs.said"
 
@@ -101,6 +109,23 @@ def store_may_fail() -> Iterator[None]:
         yield
     except StoreUnavailable as problem:
         st.warning(str(problem), icon=":material/database_off:")
+
+
+def once(key: str, what: Any, start: Callable[[], T]) -> T:
+    """What `start` gives; where the same was started a moment ago, what that gave: a double click starts one run.
+
+    Args:
+        key: the button.
+        what: tells what it starts from anything else it could start.
+        start: begins runs. It must not touch Streamlit, which would end it half-way at the next click.
+    """
+    started: dict[str, tuple[Any, float, Any]] = st.session_state.setdefault(_STARTED, {})
+    before = started.get(key)
+    if before is not None and before[0] == what and time.monotonic() - before[1] < DOUBLE_CLICK_SECONDS:
+        return cast(T, before[2])
+    result = start()
+    started[key] = (what, time.monotonic(), result)
+    return result
 
 
 def live_panel(
@@ -264,7 +289,8 @@ def _controls(view: RunView, key: str, on_fork: Callable[[str], None] | None, *,
             help="Back to the same first weights. The curves so far go.",
         )
         if on_fork is not None and not small:
-            with st.popover("Change one thing", icon=":material/call_split:"):
+            # A key of the run's own: with the second run on screen, the popover is another one, and closed.
+            with st.popover("Change one thing", icon=":material/call_split:", key=f"{key}.fork.{view.id}"):
                 _fork(view, key, on_fork)
 
 
@@ -316,22 +342,40 @@ def _problem(key: str) -> None:
 def _fork(view: RunView, key: str, on_fork: Callable[[str], None]) -> None:
     """One setting, its new value, and a button: a second run from the same start."""
     names = [name for name in type(view.config).model_fields if name not in _FIXED]
-    chosen = st.selectbox("Setting", names, format_func=lambda name: name.replace("_", " "), key=f"{key}.setting")
+    chosen = st.selectbox("Setting", names, format_func=lambda name: LABELS.get(name, name), key=f"{key}.setting")
     now = _shown(view.config, chosen)
     field = f"{key}.value.{chosen}"
-    st.text_input(f"New value (now {now})", value=now, key=field)
+    options = _options(view.config, chosen)
+    if options:
+        standing = value_text(getattr(view.config, chosen))
+        st.selectbox(f"New value (now {standing})", options, format_func=value_text, key=field)
+    else:
+        st.text_input(f"New value (now {now})", value=now, key=field)
     st.caption("The first weights are the same unless the seed, the layers or the way of drawing them changes.")
 
     def start() -> None:
         # Read here: what was typed last arrives together with the click.
-        typed = str(st.session_state.get(field, now))
-        value = None if typed.strip().lower() == "none" and chosen == "step_size" else typed
-        new = _try(key, lambda: runtime().fork(owner(), view.id, {chosen: value}))
+        typed = st.session_state.get(field, now)
+        value = None if str(typed).strip().lower() == "none" and chosen == "step_size" else typed
+        app, me = runtime(), owner()
+        changes = {chosen: value}
+        new = _try(key, lambda: once(f"{key}.fork", (view.id, changes), lambda: app.fork(me, view.id, changes)))
         if new is not None:
             on_fork(new)
             st.session_state[f"{key}.again"] = True
 
     st.button("Start a second run", icon=":material/play_arrow:", key=f"{key}.fork", on_click=start)
+
+
+def _options(config: Config, name: str) -> list[str | bool]:
+    """The values a setting may have, where it is a choice of a few."""
+    annotation = type(config).model_fields[name].annotation
+    if annotation is bool:
+        return [False, True]
+    for part in (annotation, *get_args(annotation)):
+        if get_origin(part) is Literal:
+            return list(get_args(part))
+    return []
 
 
 def _shown(config: Config, name: str) -> str:

@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.common import user_key_from_element_id
 
 _UNREPORTED = "seeding.unreported"
+_SHOWN = "seeding.shown"
 
 
 def seed(key: str, value: Any, *, again: bool = False) -> None:
@@ -30,6 +31,23 @@ def seed(key: str, value: Any, *, again: bool = False) -> None:
         unreported -= _reported()
         if key in unreported:
             st.session_state[key] = st.session_state[key]
+
+
+def follow(key: str, value: Any) -> None:
+    """Let the widget of this key show `value` now, and again whenever `value` changes from elsewhere (a link, the back
+    button, a preset); what the visitor then chooses in it is told to `took`.
+
+    The key stays the same whatever the value is: with the value in the key, two quick choices make a page run for
+    ever, each run of it undoing what the one before has taken over.
+    """
+    shown: dict[str, Any] = st.session_state.setdefault(_SHOWN, {})
+    seed(key, value, again=key in shown and shown[key] != value)
+    shown[key] = value
+
+
+def took(key: str, value: Any) -> None:
+    """The page has taken over what its visitor chose in the widget of this key."""
+    st.session_state[_SHOWN][key] = value
 
 
 def _reported() -> set[str | None]:

@@ -87,7 +87,8 @@ GLOSSARY: dict[str, Term] = {
         r"\max(0.01\,z, z)",
     ),
     "dead ReLU": Term(
-        "A unit whose sum is negative for every image: it outputs 0, gets gradient 0, and cannot come back by itself.",
+        "A unit whose sum is negative for every image: it outputs 0 and gets gradient 0, so its own weights stand "
+        "still. Only changes in the layers below can wake it.",
         r"z_i < 0 \;\; \forall i \;\Rightarrow\; \frac{\partial L}{\partial w} = 0",
     ),
     "saturation": Term(

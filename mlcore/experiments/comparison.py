@@ -295,7 +295,7 @@ def start_words(configs: Sequence[Any]) -> str:
         return "Only luck differs: another seed gives other weights, another split and another order of batches."
     told = []
     if weights:
-        told.append(f"their initial weights differ ({', '.join(weights)})")
+        told.append(f"they do not start from the same weights and biases ({', '.join(weights)})")
     if images:
         told.append(f"they do not have the same images ({', '.join(images)})")
     sentence = " and ".join(told)

@@ -82,8 +82,9 @@ def _dead(run: _Run) -> Diagnosis | None:
     layer, share = worst
     rate = run.config.learning_rate
     happened = (
-        f"{percent_text(share, 0)} of the units of hidden layer {layer} give 0 for every image: dead ReLUs. "
-        "Where the output is 0 the gradient is 0 too, so no later step can wake them."
+        f"{percent_text(share, 0)} of the units of hidden layer {layer} give 0 for every test image: dead ReLUs. "
+        "Where the output is 0 the gradient is 0 too, so their own weights stand still"
+        + ("." if layer == 1 else "; only changes in the layers below could wake them.")
     )
     if run.halted:
         happened = f"Training stopped after epoch {run.last.epoch}: {happened}"
@@ -91,7 +92,10 @@ def _dead(run: _Run) -> Diagnosis | None:
         happened += f" Steps at rate {rate:g} threw their weights so far that no image reaches them."
         advice = f"Try a rate of {min(rate / 10, HIGH_RATE):g} from the same start."
     elif run.config.initializer == "normal":
-        happened += " Weights from N(0, 1) put their z so far below 0 that no image reaches them."
+        happened += (
+            f" Weights from N(0, 1) make the first steps huge (training loss {run.epochs[0].train_loss:.3g} in epoch "
+            f"{run.epochs[0].epoch}), and such steps can throw a unit's weights so far that no image reaches it."
+        )
         advice = "Try He weights from the same seed, or leaky ReLU, which keeps a small slope below 0."
     else:
         advice = f"Try a rate of {rate / 10:g}, or leaky ReLU, which keeps a small slope below 0."

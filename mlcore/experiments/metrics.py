@@ -24,6 +24,7 @@ __all__ = [
     "accuracy_interval",
     "confusion_matrix",
     "difference_interval",
+    "loss_figure",
     "percent_text",
     "precision_recall_f1",
     "precision_recall_f1_per_class",
@@ -36,6 +37,11 @@ CONFIDENCE = 0.95
 def percent_text(fraction: float, digits: int = 2) -> str:
     """A fraction as per cent: 97.86 %."""
     return f"{100 * fraction:.{digits}f} %"
+
+
+def loss_figure(loss: float) -> str:
+    """A loss with three decimals, or in powers of ten where it has grown large: 0.478, 1.12e+13."""
+    return f"{loss:.3f}" if abs(loss) < 1000 else f"{loss:.3g}"
 
 
 @dataclass(frozen=True)

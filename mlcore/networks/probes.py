@@ -197,7 +197,8 @@ def look_inside(
         `{"loss", "accuracy", "layers": [...], "mask": [...]}`. Each layer has `name`, `units`, `values`, `activations`
         and `gradients` (histograms of z, of ReLU(z) where it is not 0, and of log10 |∂loss/∂z| per image),
         `zero_share`, `gradient_zero_share`, `gradient_median`, `weight_gradient_norm` and `dead` (unit numbers). Each
-        mask is `{"name", "states": [units], "kept", "dropped", "scale"}` with a state of `KEPT`, `SILENT` or `DROPPED` for each unit.
+        mask is `{"name", "states": [units], "kept", "dropped", "scale"}` with a state of `KEPT`, `SILENT` or `DROPPED`
+        for each unit.
 
     Raises:
         ValueError: the weights do not fit the sizes.

@@ -33,7 +33,7 @@ class Activation:
         value: φ(z), elementwise.
         slope: φ′, elementwise, from a = φ(z).
         ends: the values that φ approaches at both ends, where its slope vanishes; None if it has no such ends.
-        can_die: whether a unit can be stuck on the side where it passes nothing (or next to nothing) on.
+        can_die: whether a unit can be stuck where it passes nothing on, neither forward nor backward.
     """
 
     label: str
@@ -105,6 +105,5 @@ ACTIVATIONS: dict[str, Activation] = {
         rf"\varphi'(z) = 1 \text{{ if }} z > 0 \text{{ else }} {LEAK}",
         _leaky_relu,
         _leaky_relu_slope,
-        can_die=True,
     ),
 }

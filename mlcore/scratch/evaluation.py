@@ -17,7 +17,7 @@ from mlcore.records import Confusion
 from mlcore.scratch.activations import ACTIVATIONS
 from mlcore.scratch.network import Floats, Network, as_floats, backward, forward, losses
 
-# Images judged at a time, so that what a pass keeps stays small; the first of these also show the hidden units' state.
+# Images judged at a time, so that what a pass keeps stays small.
 IMAGES_AT_A_TIME = 1_000
 # A sigmoid or tanh unit counts as saturated within this share of its range from either end, where its slope is small.
 NEAR_THE_END = 0.01
@@ -31,10 +31,10 @@ class Judgement:
         loss: mean cross-entropy in nats.
         accuracy: in [0, 1].
         confusion: (10, 10) counts, rows true.
-        dead: for each hidden layer, the share of its units that are active for none of the first 1,000 images
-            (ReLU and leaky ReLU; 0 for other activations).
-        saturated: for each hidden layer, the share of its outputs within 1 % of the ends of their range on those
-            images (sigmoid and tanh; 0 for other activations).
+        dead: for each hidden layer, the share of its units that are active for none of the images (ReLU; 0 for other
+            activations).
+        saturated: for each hidden layer, the share of its outputs within 1 % of the ends of their range on the first
+            1,000 of the images (sigmoid and tanh; 0 for other activations).
     """
 
     loss: float
@@ -47,23 +47,23 @@ class Judgement:
 def evaluate(network: Network, data: Digits, rows: NDArray[np.intp]) -> Judgement:
     """Judge a network on some rows of the data, at least one."""
     loss, predicted = 0.0, np.empty(len(rows), np.uint8)
-    dead: tuple[float, ...] = ()
+    highest: list[Floats] = []  # of each hidden layer's units, over the images so far
     saturated: tuple[float, ...] = ()
     for begin in range(0, len(rows), IMAGES_AT_A_TIME):
         part = rows[begin : begin + IMAGES_AT_A_TIME]
         passed = forward(network, as_floats(data.images[part], network.parameters.dtype))
         loss += float(losses(passed, data.labels[part]).sum(dtype=np.float64))
         predicted[begin : begin + len(part)] = passed.logits.argmax(axis=1)
+        found = [a.max(axis=0) for a in passed.a[1:]]
+        highest = [np.maximum(*pair) for pair in zip(highest, found, strict=True)] if highest else found
         if begin == 0:
-            hidden = list(zip(passed.a[1:], network.activations, strict=True))
-            dead = tuple(_dead(a, name) for a, name in hidden)
-            saturated = tuple(_saturated(a, name) for a, name in hidden)
+            saturated = tuple(_saturated(a, name) for a, name in zip(passed.a[1:], network.activations, strict=True))
     confusion = confusion_matrix(data.labels[rows], predicted)
     return Judgement(
         loss=loss / len(rows),
         accuracy=float(np.trace(confusion)) / len(rows),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
-        dead=dead,
+        dead=tuple(_dead(units, name) for units, name in zip(highest, network.activations, strict=True)),
         saturated=saturated,
     )
 
@@ -84,8 +84,8 @@ def _norm(values: Floats) -> float:
     return float(np.sqrt(np.vdot(values, values)))
 
 
-def _dead(a: Floats, name: str) -> float:
-    return float((a.max(axis=0) <= 0).mean()) if ACTIVATIONS[name].can_die else 0.0
+def _dead(highest: Floats, name: str) -> float:
+    return float((highest <= 0).mean()) if ACTIVATIONS[name].can_die else 0.0
 
 
 def _saturated(a: Floats, name: str) -> float:

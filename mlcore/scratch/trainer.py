@@ -199,7 +199,7 @@ def _all_dead(epoch: int, sizes: tuple[int, ...], dead: tuple[float, ...], norms
         return ""
     return (
         f"Training stopped after epoch {epoch}: all {sizes[layer]} units of hidden layer {layer} give 0 for every "
-        "image (dead ReLUs), so no gradient reaches the weights below them and nothing more can be learned. Try a "
+        "test image (dead ReLUs), so no gradient reaches the weights below them and nothing more can be learned. Try a "
         "smaller learning rate, or leaky ReLU."
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from mlcore.scratch.gradcheck import AGREES, NUDGE, CheckedParameter, GradientCheck, gradient_check
+from mlcore.scratch.gradcheck import AGREES, NUDGE, SMALLEST, CheckedParameter, GradientCheck, gradient_check
 from ui.charts import table_twin
 from ui.code import show_code
 from ui.digits import digits_of
@@ -79,6 +79,10 @@ def _show(found: GradientCheck) -> None:
             "carried a unit across the corner of its activation, where there is no single slope.",
             icon=":material/rule:",
         )
+    st.caption(
+        "Relative: the difference by the larger of the two numbers, but at least by a thousandth of the layer's "
+        f"largest gradient, and by {SMALLEST:g}. Of a gradient closer to 0 than that, rounding would be a large part."
+    )
     layers = sorted({checked.layer for checked in found.parameters})
     st.markdown("**The worst of each layer**")
     st.dataframe(

@@ -19,6 +19,7 @@ from ui.lesson2 import scripts
 from ui.lesson2.digits import source_choice
 from ui.lesson2.state import CONFIG_FIELDS, FAILURES, config_of, failure_settings, presets
 from ui.links import LinkState
+from ui.seeding import follow, took
 from ui.terms import word
 
 EACH = "each"
@@ -47,7 +48,8 @@ def _presets(state: LinkState) -> None:
             if st.button(preset.name, key=f"preset_{key}", type="primary" if same else "secondary", help=preset.why):
                 state.set(**preset.changes)
                 st.rerun()
-        with st.popover("Break it on purpose", icon=":material/science:", key="failures"):
+        # Another form, another popover: it closes when one of its buttons has filled the form.
+        with st.popover("Break it on purpose", icon=":material/science:", key=f"failures.{hash(str(chosen))}"):
             st.markdown("Four ways to make a training fail, on the sample and in a few seconds each.")
             for key, preset in FAILURES.items():
                 if st.button(preset.name, key=f"failure_{key}", help=preset.why, width="stretch"):
@@ -113,15 +115,15 @@ def _activation(state: LinkState) -> None:
     shown = EACH if isinstance(current, tuple) else current
     # Without a hidden layer there is nothing to choose one each for.
     options = [*ACTIVATION_NAMES, *([EACH] if state["hidden"] or shown == EACH else [])]
-    # The key holds the value: a preset or a link then draws a fresh widget instead of fighting with the old one.
+    follow("activation", shown)
     picked = st.selectbox(
         "Activation",
         options,
-        index=options.index(shown),
         format_func=lambda name: "one per layer" if name == EACH else ACTIVATION_NAMES[name],
-        key=f"activation.{shown}",
+        key="activation",
         help="What each hidden unit does to its z. The report tried tanh and ReLU.",
     )
+    took("activation", picked)
     if picked != shown:
         layers = len(state["hidden"])
         state.set(
@@ -144,15 +146,13 @@ def _layers_in_step(state: LinkState) -> None:
         st.rerun()
     columns = st.columns(max(layers, 2), gap="small")
     for index, (column, activation) in enumerate(zip(columns, current, strict=False)):
-        options = list(ACTIVATION_NAMES)
+        key = f"activation.{index}"
+        follow(key, activation)
         with column:
             picked = st.selectbox(
-                f"Layer {index + 1}",
-                options,
-                index=options.index(activation),
-                format_func=ACTIVATION_NAMES.__getitem__,
-                key=f"activation.{index}.{activation}",
+                f"Layer {index + 1}", list(ACTIVATION_NAMES), format_func=ACTIVATION_NAMES.__getitem__, key=key
             )
+        took(key, picked)
         if picked != activation:
             state.set(activation=(*current[:index], picked, *current[index + 1 :]))
             st.rerun()

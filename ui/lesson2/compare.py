@@ -25,7 +25,7 @@ from ui.fields import field_problem
 from ui.lesson2 import scripts
 from ui.lesson2.charts import seeds_chart
 from ui.lesson2.choose import settings_in_words
-from ui.lesson2.selected import epochs_of, go_train, run_label, scratch_runs, watch
+from ui.lesson2.selected import epochs_of, go_train, run_labels, scratch_runs, watch
 from ui.lesson2.state import MOST_COMPARED
 from ui.links import LinkState
 from ui.runs import POLL_SECONDS, owner, runtime, store_may_fail
@@ -74,10 +74,11 @@ def _choose(state: LinkState, runs: dict[str, RunView]) -> list[str]:
         st.session_state[key] = default
         st.session_state["compare.named"] = state["runs"]
     st.session_state[key] = [run_id for run_id in st.session_state[key] if run_id in runs]
+    labels = run_labels(list(runs.values()))
     chosen = st.multiselect(
         "Runs",
         list(runs),
-        format_func=lambda run_id: run_label(runs[run_id]) if run_id in runs else run_id,
+        format_func=lambda run_id: labels.get(run_id, run_id),
         max_selections=MOST_COMPARED,
         key=key,
     )
@@ -91,14 +92,17 @@ def _choose(state: LinkState, runs: dict[str, RunView]) -> list[str]:
 def _words(views: Sequence[RunView]) -> None:
     configs = [view.config for view in views]
     st.markdown(f"**{difference_words(configs)}**" + (f" {start_words(configs)}" if len(configs) > 1 else ""))
-    if len(views) == 2 and all(view.last is not None for view in views):
-        first, second = (view.last for view in views)
-        assert isinstance(first, ScratchEpoch)
-        assert isinstance(second, ScratchEpoch)
+    if len(views) != 2:
+        return
+    ours, theirs = (epochs_of(view.id) for view in views)
+    shared = min(len(ours), len(theirs))
+    if shared:
+        first, second = ours[shared - 1], theirs[shared - 1]
+        when = "" if len(ours) == len(theirs) else f" after epoch {shared}, the last that both have"
         verdict = compare_shares(
             first.test_accuracy, int(np.sum(first.confusion)), second.test_accuracy, int(np.sum(second.confusion))
         )
-        st.markdown(f"Second less first, test accuracy: {verdict.words} (the luck of the test images alone).")
+        st.markdown(f"Second less first, test accuracy{when}: {verdict.words} (the luck of the test images alone).")
 
 
 def group_names(views: Sequence[RunView]) -> list[str]:
@@ -180,12 +184,14 @@ def _seeds(state: LinkState, views: Sequence[RunView]) -> None:
     st.caption(settings_in_words(config))
     if not st.button("Train four more seeds", icon=":material/casino:", key="compare.seeds"):
         return
+    app, me = runtime(), owner()
     have = {run.config: run.id for run in scratch_runs()}
     ids = [view.id for view in views]
     try:
+        # Nothing of Streamlit's in this loop: a click meanwhile would end it half-way.
         for seed in others:
             other = config.model_copy(update={"seed": seed})
-            ids.append(have.get(other) or runtime().submit(owner(), other, group="seeds"))
+            ids.append(have.get(other) or app.submit(me, other, group="seeds"))
     except (LimitReached, StoreUnavailable) as problem:
         field_problem(str(problem))
         return

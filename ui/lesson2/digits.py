@@ -103,7 +103,9 @@ def _sample_png(source: str, train_fraction: float, seed: int, shuffle: int, ink
     train = split_of(source, train_fraction, seed).train
     labels = digits.labels[train]
     rng = np.random.default_rng((seed, shuffle))
-    picks = [rng.choice(np.flatnonzero(labels == digit), SHOWN // 10) for digit in range(10)]
+    # A tiny training part may lack a digit: the others fill its place.
+    there = [places for digit in range(10) if len(places := np.flatnonzero(labels == digit))]
+    picks = [rng.choice(there[column % len(there)], SHOWN // 10) for column in range(10)]
     rows = train[np.stack(picks).T.reshape(-1)]
     captions = [str(digits.labels[row]) for row in rows]
     return image_grid(digits.images[rows], columns=10, scale=2, captions=captions, ink=ink)

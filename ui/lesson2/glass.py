@@ -73,7 +73,7 @@ def _step(state: LinkState, weights: Weights) -> OneStep:
         many = st.segmented_control(
             "Images in the step",
             ("one", "batch"),
-            format_func=lambda name: "one image" if name == "one" else f"a batch of {_batch_size(weights)}",
+            format_func=lambda name: "one image" if name == "one" else _batch_name(weights),
             key=state.key("many"),
             required=True,
         )
@@ -98,6 +98,11 @@ def _batch_size(weights: Weights) -> int:
     return min(weights.config.batch_size, MOST_IMAGES)
 
 
+def _batch_name(weights: Weights) -> str:
+    size = weights.config.batch_size
+    return f"a batch of {size}" if size <= MOST_IMAGES else f"the first {MOST_IMAGES} of a batch of {size:,}"
+
+
 def _batch(state: LinkState, step: OneStep, weights: Weights) -> None:
     images = digits_of(weights.config.source).images[step.rows]
     left, right = st.columns([1, 2], gap="large")
@@ -107,7 +112,7 @@ def _batch(state: LinkState, step: OneStep, weights: Weights) -> None:
                 images,
                 columns=8 if len(images) > 1 else 1,
                 scale=5 if len(images) == 1 else 1,
-                captions=[str(label) for label in step.labels] if len(images) == 1 else None,
+                captions=[str(label) for label in step.labels],
             ),
             alt=f"The {len(images)} images of this step"
             if len(images) > 1
@@ -140,7 +145,8 @@ def _place(state: LinkState, step: OneStep) -> tuple[int, int, int]:
     if unit < 0:
         unit = int(np.abs(step.gradients.deltas[layer - 1]).mean(axis=0).argmax())
     if source < 0:
-        source = int(np.abs(step.passed.a[layer - 1]).mean(axis=0).argmax())
+        # The strongest for the first image, which the formulas follow; the same, then, in a step of one image.
+        source = int(np.abs(step.passed.a[layer - 1][0]).argmax())
     return layer, unit, source
 
 
@@ -199,7 +205,8 @@ def _softmax(step: OneStep) -> None:
         height="content",
         alt="Logits, probabilities and gradients of the ten outputs",
     )
-    st.caption(f"For the first of {count} image{'s' if count > 1 else ''}; the loss of the batch is {step.loss:.6f}.")
+    if count > 1:
+        st.caption(f"For the first of {count} images; the loss of the batch is {step.loss:.6f}.")
 
 
 def _backward(step: OneStep, layer: int, unit: int) -> None:
@@ -232,7 +239,7 @@ def _update(step: OneStep, layer: int, unit: int, source: int) -> None:
     st.latex(
         rf"\begin{{aligned}} \frac{{\partial L}}{{\partial {name}}} &= \sum_n a^{{({layer - 1})}}_{{n,{source}}}\,"
         rf"\delta^{{({layer})}}_{{n,{unit}}} \\ &= {summed} \\ &= {number(update.gradient)} \\"
-        rf"{name} &\leftarrow {number(update.old, 8)} - {update.learning_rate:g}\cdot({number(update.gradient)})"
+        rf"{name} &\leftarrow {number(update.old, 8)} - {update.learning_rate:g}\cdot({number(update.gradient, 8)})"
         rf" = {number(update.new, 8)} \end{{aligned}}"
     )
     if update.gradient == 0:
@@ -249,20 +256,23 @@ def _update(step: OneStep, layer: int, unit: int, source: int) -> None:
 
 def _proof(step: OneStep, weights: Weights) -> None:
     """A button; the answer comes from a worker, since the app itself never loads PyTorch."""
-    token = f"{weights.token}.{step.rows.tolist()}"
+    # The run may train on while PyTorch starts: the question stays the one about the weights at the click.
+    question = f"{weights.config.model_dump_json()}.{weights.checkpoint is None}.{step.rows.tolist()}"
     if st.button("Take the same step with PyTorch", icon=":material/verified:", key="step.prove"):
         try:
             future = runtime().submit_task(step_by_torch, *torch_arguments(step))
         except LimitReached as problem:
             show_problems([str(problem)])
             return
-        st.session_state[_PROOF] = (token, future)
+        st.session_state[_PROOF] = (question, future, step, weights.token)
     asked = st.session_state.get(_PROOF)
-    if asked is None or asked[0] != token:
+    if asked is None or asked[0] != question:
         st.caption("From the same weights and images, in the same precision, by autograd and torch.optim.SGD.")
         return
     waiting = not _arrived(asked[1])
-    st.fragment(_answer, run_every=1.0 if waiting else None)(step, asked[1], waiting)
+    st.fragment(_answer, run_every=1.0 if waiting else None)(asked[2], asked[1], waiting)
+    if asked[3] != weights.token:
+        st.caption("The run has trained on since: this is the step from its weights when the button was pressed.")
 
 
 def _arrived(future: Future[Any]) -> bool:

@@ -10,8 +10,8 @@ import streamlit as st
 
 from mlcore.experiments.comparison import ACTIVATION_NAMES, WEIGHT_NAMES, split_name
 from mlcore.experiments.configs import ScratchConfig
-from mlcore.experiments.metrics import accuracy_interval
-from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, r1_config
+from mlcore.experiments.metrics import accuracy_interval, percent_text
+from mlcore.experiments.reports import R1_ACTIVATIONS, R1_FRACTIONS, r1_config, table1_cell
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from ui.fields import field_problem
 from ui.lesson2.selected import watch
@@ -45,12 +45,14 @@ def _start(state: LinkState, initializer: str, prediction: dict[str, Any] | None
     """Queue six runs; those of the other weights stay in the table."""
     group = state["live"] or f"{GROUP}-{secrets.token_hex(6)}"
     there = {run.config for run in _runs(group)}
+    app, me = runtime(), owner()
     try:
+        # Nothing of Streamlit's in this loop: a click meanwhile would end it half-way.
         for activation in R1_ACTIVATIONS:
             for fraction in R1_FRACTIONS:
                 config = r1_config(activation, fraction, source="sample", initializer=initializer)
                 if config not in there:
-                    runtime().submit(owner(), config, group=group, prediction=prediction)
+                    app.submit(me, config, group=group, prediction=prediction)
     except (LimitReached, StoreUnavailable) as problem:
         field_problem(str(problem))
         return
@@ -102,7 +104,7 @@ def _draw(runs: Sequence[RunView]) -> None:
 
 def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
     """One row per run: cell, weights, progress, newest figures (shares in per cent) with the Wilson interval."""
-    names = ("cell", "weights", "done", "test accuracy", "95 % interval", "test loss")
+    names = ("cell", "weights", "done", "test accuracy", "95 % interval", "test loss", "report, all of MNIST")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for run in runs:
         config, last = run.config, run.last
@@ -116,7 +118,15 @@ def live_rows(runs: Sequence[RunView]) -> dict[str, list[Any]]:
             100 * figures["test_accuracy"] if figures else None,
             f"{100 * interval.low:.1f} – {100 * interval.high:.1f} %" if interval else "",
             figures.get("test_loss"),
+            _reports(config),
         )
         for name, value in zip(names, values, strict=True):
             columns[name].append(value)
     return columns
+
+
+def _reports(config: ScratchConfig) -> str:
+    """The report's accuracy of the same cell; it has none with other weights than N(0, 1)."""
+    if config.initializer != "normal":
+        return ""
+    return percent_text(table1_cell(config.activations[0], config.train_fraction).accuracy)

@@ -34,15 +34,16 @@ from ui.code import show_code
 from ui.fields import text_field
 from ui.lesson2 import live_table, scripts
 from ui.lesson2.charts import interval_chart, seeds_chart
-from ui.lesson2.training import LONGEST_REASON, read_per_cent
+from ui.lesson2.training import read_per_cent, reason_field
 from ui.links import LinkState
+from ui.seeding import follow, took
 from ui.terms import terms
 from ui.theme import colour
 
 SUSPECTS = {
     "activation": "The activation: tanh, or ReLU",
     "split": "The split: 70, 80 or 90 % to learn from",
-    "weights": "The initial weights: N(0, 1), unscaled",
+    "weights": "The initial weights: N(0, 1)",
 }
 SUSPECT_NAMES = {name: words.partition(":")[0].lower() for name, words in SUSPECTS.items()}
 _REASON = "table1.reason"
@@ -139,34 +140,31 @@ def _predict(state: LinkState) -> None:
             st.rerun()
         return
     st.markdown(
-        "Three choices of the report can be blamed. Commit to one, and say how far ReLU with 80–20 would get if that "
-        "choice were made as it is usual today: the other two stay as they are."
+        "Three choices of the report can be blamed. Commit to one, and say how far ReLU with 80–20 would get with the "
+        "costly choice put right and the other two as they are."
     )
-    options = list(SUSPECTS)
-    current = state["suspect"] if state["suspect"] in options else None
+    follow("table1.suspect", state["suspect"] if state["suspect"] in SUSPECTS else None)
     picked = st.radio(
         "Which choice costs the report most?",
-        options,
-        index=options.index(current) if current else None,
+        list(SUSPECTS),
+        index=None,
         format_func=SUSPECTS.__getitem__,
-        key=f"table1.suspect.{current}",
+        key="table1.suspect",
     )
-    if picked != current:
-        state.set(suspect=picked or "")
+    took("table1.suspect", picked)
+    if picked and picked != state["suspect"]:
+        state.set(suspect=picked)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         text_field(
-            "Test accuracy it would reach, in %",
+            "Test accuracy ReLU 80–20 would reach, in %",
             key="guess",
             state=state,
             read=_read_guess,
             placeholder="for example 90",
         )
     with right:
-        kept = str(st.session_state.get(_REASON, ""))
-        st.session_state[_REASON] = st.text_input(
-            "Because …", value=kept, key="table1.because", max_chars=LONGEST_REASON, autocomplete="off"
-        )
+        reason_field(_REASON)
     with st.container(horizontal=True):
         if st.button("Reveal", type="primary", icon=":material/visibility:", disabled=not picked):
             state.set(revealed=True)
@@ -184,7 +182,7 @@ def _read_guess(given: str) -> float:
 
 def _prediction(state: LinkState) -> dict[str, Any] | None:
     """What was committed to, to be kept with the runs; not as `accuracy`, which is a guess about the run itself."""
-    reason = str(st.session_state.get(_REASON, "")).strip()
+    reason = str(st.session_state.get(f"{_REASON}.kept", "")).strip()
     if not state["suspect"] and state["guess"] < 0 and not reason:
         return None
     return {
@@ -236,10 +234,15 @@ def _outcome(state: LinkState, table: Table1) -> str:
             if effect.choice == state["suspect"] and effect.initializer in ("", "normal")
         )
         named = SUSPECT_NAMES[state["suspect"]]
+        largest = max(abs(effect.verdict.difference) for effect in effects if effect.choice == culprit)
         right = state["suspect"] == culprit
         parts.append(
             f"You suspected **{named}**. "
-            + (f"That is it: it moves the accuracy by {size:.1f} points." if right else f"It moves {size:.1f} points.")
+            + (
+                f"That is it: it moves the accuracy by {size:.1f} points."
+                if right
+                else f"It moves {size:.1f} points; **{SUSPECT_NAMES[culprit]}** move {largest:.1f}."
+            )
         )
     if state["guess"] >= 0:
         reached = table.cell("relu", 0.8, "he").accuracy

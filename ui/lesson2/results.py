@@ -12,7 +12,7 @@ from mlcore.classification import precision_recall_f1_per_class
 from mlcore.data.splits import split_fraction
 from mlcore.experiments.configs import ScratchConfig
 from mlcore.experiments.diagnosis import diagnose
-from mlcore.experiments.metrics import accuracy_interval, percent_text, wilson_interval
+from mlcore.experiments.metrics import accuracy_interval, loss_figure, percent_text, wilson_interval
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
 from ui.charts import confusion_heat_map, table_twin
@@ -55,7 +55,7 @@ def outcome(chosen: Selected) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric("Test accuracy", percent_text(last.test_accuracy), width="content")
         st.metric("95 % interval", between, width="content", help=_interval_help(interval.images))
-        st.metric("Test loss", f"{last.test_loss:.3f}", width="content")
+        st.metric("Test loss", loss_figure(last.test_loss), width="content")
         st.metric("Epochs", f"{last.epoch} of {chosen.config.epochs}", width="content")
         st.metric("Training time", f"{sum(epoch.seconds for epoch in chosen.epochs):.1f} s", width="content")
     told = prediction_words(view.prediction, last, (low, high))
@@ -85,9 +85,8 @@ def prediction_words(prediction: Any, last: ScratchEpoch, interval: tuple[float,
     if suspect := str(prediction.get("suspect") or ""):
         parts.append(f"Before Table 1 you suspected **{suspect}**.")
     if isinstance(guess := prediction.get("table1_he_accuracy"), int | float):
-        parts.append(
-            f"For ReLU 80–20 with the usual choice, on all of MNIST, you predicted **{percent_text(guess, 1)}**."
-        )
+        told = f"you predicted **{percent_text(guess, 1)}**"
+        parts.append(f"For ReLU 80–20 with the costly choice put right, on all of MNIST, {told}.")
     if quoted:
         parts.append(f"Your reason: `{quoted}`")
     return " ".join(parts)
@@ -147,8 +146,11 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
             alt="Confusion matrix of the test part: rows are true digits, columns the network's answers",
         )
         st.caption(f"Framed with dashes: the confusions that the report names. {named_confusions(confusion)}")
-        if cell is not None and cell != (state["true"], state["taken_for"]):
+        # The chart keeps its selection: only a new one counts, or the two boxes below could never say otherwise.
+        taken = f"confusion.taken.{state['matrix']}.{chosen.view.id}"
+        if cell is not None and cell != st.session_state.get(taken):
             state.set(true=cell[0], taken_for=cell[1])
+        st.session_state[taken] = cell
     with right:
         st.markdown("**Each digit by itself**")
         table = per_digit(confusion)

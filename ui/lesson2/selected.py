@@ -15,8 +15,10 @@ from mlcore.runtime import RunView, UnknownRun
 from mlcore.scratch.network import Network
 from mlcore.scratch.trainer import network_of
 from ui.lesson2.choose import settings_in_words
+from ui.lesson2.state import settings_of
 from ui.links import LinkState
 from ui.runs import live_line, owner, runtime
+from ui.seeding import follow, took
 
 
 @dataclass(frozen=True)
@@ -96,22 +98,47 @@ def pick_run(state: LinkState, current: RunView) -> None:
     runs = scratch_runs()
     if len(runs) < 2:
         return
-    ids = [run.id for run in runs]
-    labels = {run.id: run_label(run) for run in runs}
-    picked = st.selectbox(
-        "Run",
-        ids,
-        index=ids.index(current.id) if current.id in ids else 0,
-        format_func=lambda run_id: labels.get(run_id, run_id),
-        key=f"pick_run.{current.id}",
-    )
+    labels = run_labels(runs)
+    follow("pick_run", current.id)
+    picked = st.selectbox("Run", list(labels), format_func=lambda run_id: labels.get(run_id, run_id), key="pick_run")
+    took("pick_run", picked)
     if picked and picked != current.id:
-        state.set(run=picked, epoch=0, true=-1, taken_for=-1)
+        show_run(state, picked)
         st.rerun()
 
 
+def show_run(state: LinkState, run_id: str) -> None:
+    """Turn the page to another of the visitor's runs; the form takes its settings, and so does the link."""
+    view = runtime().run(owner(), run_id)
+    settings = settings_of(view.config) if view is not None and isinstance(view.config, ScratchConfig) else {}
+    state.set(**settings, run=run_id, epoch=0, true=-1, taken_for=-1)
+
+
+def source_of(state: LinkState) -> str:
+    """Which digits the section on screen is about."""
+    section = state["section"]
+    if section == "table1":
+        return "mnist"  # the recorded one
+    if section in ("results", "time", "compare") or (section in ("step", "check") and state["weights"] == "run"):
+        view = selected_run(state)
+        if view is not None:
+            return str(view.config.source)
+    return str(state["source"])
+
+
+def run_labels(runs: Sequence[RunView]) -> dict[str, str]:
+    """Runs, newest first, as lines of a list: no two alike, or the list could not tell them apart."""
+    labels: dict[str, str] = {}
+    for run in reversed(runs):
+        label, number = run_label(run), 2
+        while label in labels.values():
+            label, number = f"{run_label(run)} (no. {number})", number + 1
+        labels[run.id] = label
+    return dict(reversed(labels.items()))
+
+
 def run_label(run: RunView) -> str:
-    """A run in one line for a list: its name, else what tells it from others."""
+    """A run in one line: its name, else its settings, and how good it became."""
     assert isinstance(run.config, ScratchConfig)
     reached = f" · best {percent_text(run.best_accuracy, 1)}" if run.best_accuracy else ""
     return f"{run.name or settings_in_words(run.config)}{reached}"

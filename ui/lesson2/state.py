@@ -80,9 +80,9 @@ def presets() -> dict[str, Preset]:
     """The two ways to start a network, on the best digits this installation has."""
     source = "mnist" if "mnist" in available_sources() else "sample"
     return {
-        "report": Preset("As the report", _fields(r1_config(source=source)), "N(0, 1) weights and biases of one."),
+        "report": Preset("As the report", settings_of(r1_config(source=source)), "N(0, 1) weights and biases of one."),
         "today": Preset(
-            "As practised today", _fields(practised_config(source=source)), "He weights and biases of zero."
+            "As practised today", settings_of(practised_config(source=source)), "He weights and biases of zero."
         ),
     }
 
@@ -113,10 +113,10 @@ FAILURES: Mapping[str, Preset] = {
 
 def failure_settings(name: str) -> dict[str, Any]:
     """All settings of an instructive failure: the report's on the sample, few epochs, and what makes it fail."""
-    return _fields(r1_config(**{"source": "sample", "epochs": 5, **FAILURES[name].changes}))
+    return settings_of(r1_config(**{"source": "sample", "epochs": 5, **FAILURES[name].changes}))
 
 
-def _fields(values: ScratchConfig) -> dict[str, Any]:
+def settings_of(values: ScratchConfig) -> dict[str, Any]:
     return {name: getattr(values, name) for name in CONFIG_FIELDS}
 
 

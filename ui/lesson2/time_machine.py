@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from mlcore.experiments.metrics import percent_text
+from mlcore.experiments.metrics import loss_figure, percent_text
 from mlcore.experiments.reports import R1_NAMED_CONFUSIONS
 from mlcore.records import ScratchEpoch
+from mlcore.scratch.activations import ACTIVATIONS
 from mlcore.scratch.evaluation import evaluate
 from ui.charts import confusion_heat_map, line_chart, long_form, table_twin
 from ui.code import show_code
@@ -21,7 +22,7 @@ from ui.lesson2.curves import curves
 from ui.lesson2.results import failures
 from ui.lesson2.selected import NotKept, Selected, need_results, network_at
 from ui.links import LinkState
-from ui.seeding import seed
+from ui.seeding import follow, took
 from ui.terms import terms
 
 UNITS_SHOWN = 48
@@ -79,8 +80,9 @@ def _machine(state: LinkState, chosen: Selected) -> None:
 def _slider(state: LinkState, run_id: str, numbers: Sequence[int], at: int) -> int:
     """The epoch looked at; the newest is kept as 0 in the link, so that it stays the newest."""
     key = f"time.epoch.{run_id}.{numbers[-1]}"
-    seed(key, at)
+    follow(key, at)
     moved = int(st.slider("Epoch", numbers[0], numbers[-1], key=key))
+    took(key, moved)
     kept = 0 if moved == numbers[-1] else moved
     if kept != state["epoch"]:
         state.keep("epoch", kept)
@@ -90,8 +92,8 @@ def _slider(state: LinkState, run_id: str, numbers: Sequence[int], at: int) -> i
 def _numbers(epoch: ScratchEpoch, chosen: Selected) -> None:
     st.markdown(
         f"After epoch **{epoch.epoch}** of {chosen.config.epochs}: test accuracy "
-        f"**{percent_text(epoch.test_accuracy)}**, test loss **{epoch.test_loss:.3f}**, "
-        f"training loss {epoch.train_loss:.3f}."
+        f"**{percent_text(epoch.test_accuracy)}**, test loss **{loss_figure(epoch.test_loss)}**, "
+        f"training loss {loss_figure(epoch.train_loss)}."
     )
 
 
@@ -158,29 +160,32 @@ def colour_limit(_chosen: Selected, run_id: str, newest: int, change: bool) -> f
     return float(np.percentile(sizes[np.isfinite(sizes)], 99)) if np.isfinite(sizes).any() else None
 
 
-def layer_columns(epochs: Sequence[ScratchEpoch], name: str, layers: Sequence[str]) -> dict[str, list[Any]]:
-    """One statistic of every layer over the epochs, one row per point."""
+def layer_columns(epochs: Sequence[ScratchEpoch], name: str, layers: Mapping[str, int]) -> dict[str, list[Any]]:
+    """One statistic of some layers over the epochs, one row per point; `layers` maps a label to the layer's place."""
     lines = {
         label: [
             epoch.statistics.get(name, ())[index] for epoch in epochs if len(epoch.statistics.get(name, ())) > index
         ]
-        for index, label in enumerate(layers)
+        for label, index in layers.items()
     }
     return long_form([epoch.epoch for epoch in epochs], lines, names=("epoch", name, "layer"))
 
 
 def _layers(chosen: Selected, at: int) -> None:
     """The state of every layer over the epochs, with the cursor on the one looked at."""
-    hidden = [f"hidden {index}" for index in range(1, len(chosen.config.hidden) + 1)]
-    every = [*hidden, "output"]
-    idle = "saturated" if any(name in ("sigmoid", "tanh") for name in chosen.config.activations) else "dead"
-    title = {"dead": "Dead units", "saturated": "Saturated outputs"}[idle]
-    charts: list[tuple[str, str, str, str, bool, list[str]]] = [
+    activations = [ACTIVATIONS[name] for name in chosen.config.activations]
+    every = {**{f"hidden {index}": index - 1 for index in range(1, len(activations) + 1)}, "output": len(activations)}
+    charts: list[tuple[str, str, str, str, bool, dict[str, int]]] = [
         ("gradient_norm", "Gradient norm", "length", ".3g", True, every),
         ("weight_norm", "Weight norm", "length", ".4g", False, every),
     ]
-    if hidden:
-        charts.insert(0, (idle, title, "share of the layer", ".1%", False, hidden))
+    # ReLU units die, sigmoid and tanh units saturate; a network may have both.
+    dead = {label: index for label, index in every.items() if index < len(activations) and activations[index].can_die}
+    stuck = {label: index for label, index in every.items() if index < len(activations) and activations[index].ends}
+    if stuck:
+        charts.insert(0, ("saturated", "Saturated outputs", "share of the layer", ".1%", False, stuck))
+    if dead:
+        charts.insert(0, ("dead", "Dead units", "share of the layer", ".1%", False, dead))
     for column, (name, heading, unit, form, logarithmic, layers) in zip(st.columns(len(charts)), charts, strict=True):
         with column:
             line_chart(
@@ -188,7 +193,7 @@ def _layers(chosen: Selected, at: int) -> None:
                 x="epoch",
                 y=name,
                 series="layer",
-                order=layers,
+                order=list(layers),
                 title=heading,
                 x_title="epoch",
                 y_title=unit,
@@ -199,7 +204,7 @@ def _layers(chosen: Selected, at: int) -> None:
                 height=220,
                 key=f"time.{name}",
             )
-    table_twin(statistics_table(chosen.epochs, every), key="time.layers", file_name="layers.csv")
+    table_twin(statistics_table(chosen.epochs, list(every)), key="time.layers", file_name="layers.csv")
 
 
 def statistics_table(epochs: Sequence[ScratchEpoch], layers: Sequence[str]) -> dict[str, list[Any]]:

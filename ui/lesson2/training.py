@@ -8,18 +8,20 @@ from typing import Any
 import streamlit as st
 
 from mlcore.experiments.configs import ScratchConfig
-from mlcore.experiments.metrics import accuracy_interval, percent_text
+from mlcore.experiments.metrics import accuracy_interval, loss_figure, percent_text
 from mlcore.records import EpochResult, ScratchEpoch
 from mlcore.runtime import LimitReached, RunView, StoreUnavailable
 from mlcore.scratch.network import backward, forward
 from mlcore.scratch.trainer import train
-from ui.fields import field_problem, read_number, text_field
+from ui.fields import all_read, field_problem, read_number, text_field
 from ui.lesson2 import choose
 from ui.lesson2.curves import curves
 from ui.lesson2.results import failures, prediction_words
-from ui.lesson2.selected import say_not_yours, selected_run
+from ui.lesson2.selected import say_not_yours, selected_run, show_run
+from ui.lesson2.state import CONFIG_FIELDS
 from ui.links import LinkState
-from ui.runs import live_panel, owner, runtime
+from ui.runs import live_panel, once, owner, runtime
+from ui.seeding import seed
 from ui.terms import terms
 
 LONGEST_REASON = 300
@@ -33,7 +35,7 @@ def draw(state: LinkState) -> None:
     ask, counted = st.columns([3, 2], gap="large")
     with ask:
         st.subheader("Predict, then train", anchor=False)
-        prediction = _predict(config)
+        prediction = _predict(state, config)
         _start(state, config, prediction)
     with counted:
         if config is not None:
@@ -45,7 +47,12 @@ def draw(state: LinkState) -> None:
         choose.code(config, "The same on the command line; it ends on the same numbers.", train, forward, backward)
 
 
-def _predict(config: ScratchConfig | None) -> dict[str, Any] | None:
+def _predicted(state: LinkState) -> str:
+    """The key of the guess: a new run, a new guess."""
+    return f"scratch.predicted.{state['run']}"
+
+
+def _predict(state: LinkState, config: ScratchConfig | None) -> dict[str, Any] | None:
     """What the learner expects, in a number and a reason; None where nothing was said."""
     epochs = config.epochs if config else 25
     st.markdown(
@@ -56,17 +63,26 @@ def _predict(config: ScratchConfig | None) -> dict[str, Any] | None:
     with left:
         share = text_field(
             f"Test accuracy after epoch {epochs}, in %",
-            key="scratch.predicted",
+            key=_predicted(state),
             read=read_per_cent,
             default=None,
             show=lambda value: "" if value is None else f"{100 * value:g}",
             placeholder="for example 90",
         )
     with right:
-        reason = st.text_input("Because …", key="scratch.reason", max_chars=LONGEST_REASON, autocomplete="off").strip()
+        reason = reason_field(f"scratch.reason.{state['run']}")
     if share is None and not reason:
         return None
     return {"accuracy": share, "reason": reason}
+
+
+def reason_field(key: str) -> str:
+    """Why the learner expects it; kept while another section is on screen."""
+    kept = f"{key}.kept"
+    seed(key, st.session_state.get(kept, ""))
+    given = st.text_input("Because …", key=key, max_chars=LONGEST_REASON, autocomplete="off")
+    st.session_state[kept] = given
+    return str(given).strip()
 
 
 def read_per_cent(given: str) -> float | None:
@@ -87,17 +103,19 @@ def read_per_cent(given: str) -> float | None:
 
 
 def _start(state: LinkState, config: ScratchConfig | None, prediction: dict[str, Any] | None) -> None:
-    pressed = st.button(
-        "Train", type="primary", icon=":material/play_arrow:", disabled=config is None, key="scratch.train"
-    )
+    # What would be trained must be what stands in the form.
+    readable = all_read(_predicted(state), *(f"{state.page}.{name}" for name in CONFIG_FIELDS))
+    ready = config is not None and readable
+    pressed = st.button("Train", type="primary", icon=":material/play_arrow:", disabled=not ready, key="scratch.train")
     if not pressed or config is None:
         return
     try:
-        run_id = runtime().submit(owner(), config, prediction=prediction)
+        app, me = runtime(), owner()
+        run_id = once("train", config, lambda: app.submit(me, config, prediction=prediction))
     except (LimitReached, StoreUnavailable, ValueError) as problem:
         field_problem(str(problem))
         return
-    state.set(run=run_id, epoch=0, true=-1, taken_for=-1)
+    show_run(state, run_id)
     st.rerun()
 
 
@@ -110,7 +128,7 @@ def _panel(state: LinkState) -> ScratchConfig | None:
         return None
     assert isinstance(view.config, ScratchConfig)
     st.caption(choose.settings_in_words(view.config))
-    live_panel(view, charts=live_charts, on_fork=lambda new: state.set(run=new, epoch=0), key="scratch.live")
+    live_panel(view, charts=live_charts, on_fork=lambda new: show_run(state, new), key="scratch.live")
     if view.epoch:
         with st.container(horizontal=True):
             for section, label in (("results", "Look at the results"), ("time", "Open the time machine")):
@@ -131,10 +149,10 @@ def live_charts(view: RunView, results: Sequence[EpochResult]) -> None:
         last = epochs[-1]
         st.markdown(
             f"After epoch **{last.epoch}**: test accuracy **{percent_text(last.test_accuracy)}**, "
-            f"test loss **{last.test_loss:.3f}**; training accuracy {percent_text(last.train_accuracy)}, "
-            f"training loss {last.train_loss:.3f}."
+            f"test loss **{loss_figure(last.test_loss)}**; training accuracy {percent_text(last.train_accuracy)}, "
+            f"training loss {loss_figure(last.train_loss)}."
         )
-    else:
+    elif not view.over:
         st.markdown("The first figures come with the end of the first epoch.")
     if view.over and epochs:
         interval = accuracy_interval(epochs[-1].confusion)

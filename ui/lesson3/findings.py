@@ -24,6 +24,7 @@ from ui.lesson3.data import Series, recorded_series
 from ui.lesson3.train import as_series, group_views, label_of, start_group
 from ui.links import LinkState
 from ui.runs import live_group, owner, runtime
+from ui.seeding import follow, took
 from ui.terms import terms
 
 EPOCHS = 30
@@ -187,15 +188,12 @@ def _question(
         told = f"You expected: **{guesses[made]}**." if made in guesses else "You made no guess."
         st.markdown(f"{question} {told}")
         return made
-    key = f"{guess}.{state[group]}"
-    st.radio(
-        question,
-        list(guesses),
-        index=list(guesses).index(state[guess]) if state[guess] in guesses else None,
-        format_func=guesses.__getitem__,
-        key=key,
-        on_change=lambda: state.set(**{guess: st.session_state.get(key) or ""}),
-    )
+    key = f"findings.{guess}"
+    follow(key, state[guess] if state[guess] in guesses else None)
+    picked = st.radio(question, list(guesses), index=None, format_func=guesses.__getitem__, key=key)
+    took(key, picked)
+    if (picked or "") != state[guess]:
+        state.set(**{guess: picked or ""})
     return ""
 
 

@@ -32,7 +32,8 @@ from ui.lesson3.state import (
     variants_of,
 )
 from ui.links import LinkState
-from ui.runs import live_charts, live_group, owner, plain, runtime
+from ui.runs import live_charts, live_group, once, owner, plain, runtime
+from ui.seeding import follow, took
 from ui.terms import terms
 
 INITIALIZERS = {
@@ -165,18 +166,18 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
             st.caption(sentence)
     if len(variants) > 1:
         keys = [variant.key for variant in variants]
-        widget = f"expected.{state['group']}"
-        st.segmented_control(
+        key = "train.expected"
+        follow(key, state["expected"] if state["expected"] in keys else None)
+        picked = st.segmented_control(
             "Before you look: which will have the lowest validation loss at the end? (You may leave this open.)",
             keys,
             format_func=VARIANT_NAMES.__getitem__,
-            key=widget,
-            default=state["expected"] if state["expected"] in keys else None,
-            on_change=lambda: state.set(expected=st.session_state.get(widget) or ""),
+            key=key,
         )
-        if state["expected"] and state["expected"] not in keys:
-            # The variant that was expected to win is not trained any more: the guess goes with it.
-            state.set(expected="")
+        took(key, picked)
+        # Where the variant that was expected to win is not trained any more, the guess goes with it.
+        if (picked or "") != state["expected"]:
+            state.set(expected=picked or "")
     readable = all_read(*(f"{state.page}.{name}" for name in (*FIELDS, "schedule_rate")))
     label = "Train" if len(variants) < 2 else f"Train {len(variants)} variants"
     ready = bool(variants) and readable
@@ -214,17 +215,25 @@ def _more_than_the_variant(variants: Sequence[Variant]) -> list[str]:
 
 def start_group(configs: Sequence[NetworkConfig], prediction: object = None) -> str:
     """Submit runs under a new group's name; that name, or "" and a sentence where a limit is in the way."""
-    group = secrets.token_hex(6)
-    started: list[str] = []
+    app, me = runtime(), owner()
+
+    def start() -> str:
+        group = secrets.token_hex(6)
+        started: list[str] = []
+        try:
+            for config in configs:
+                started += [app.submit(me, config, prediction=prediction, group=group)]
+        except (LimitReached, StoreUnavailable, ValueError):
+            for run_id in started:
+                app.delete(me, run_id)
+            raise
+        return group
+
     try:
-        for config in configs:
-            started += [runtime().submit(owner(), config, prediction=prediction, group=group)]
+        return once("group", tuple(configs), start)
     except (LimitReached, StoreUnavailable, ValueError) as problem:
-        for run_id in started:
-            runtime().delete(owner(), run_id)
         st.warning(str(problem), icon=":material/info:")
         return ""
-    return group
 
 
 def group_views(group: str) -> list[RunView]:
