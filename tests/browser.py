@@ -121,11 +121,29 @@ def settle(page: Page, *, quiet: float = 0.4) -> None:
     raise AssertionError("the page was still running after a minute")
 
 
+WATCH_QUESTIONS = """{
+  // A server that is busy has not begun yet what it was asked: its first message after a question is the beginning.
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    if (this.url.includes("/_stcore/stream")) {
+      window.askedAt = performance.now();
+      if (!this.heard) {
+        this.heard = true;
+        this.addEventListener("message", () => { window.askedAt = undefined; });
+      }
+    }
+    return send.call(this, data);
+  };
+}"""
+"""For `add_init_script` of a browser context: lets `settle` wait for a server that has not answered yet."""
+
 # The script may have ended while the browser still loads the code of what it has to draw: then a skeleton stands
 # there, or the number of elements still grows.
 _STATE = """() => {
   const app = document.querySelector("[data-testid='stApp']");
-  const waiting = app?.dataset.testScriptState !== "notRunning" || document.querySelector("[data-testid='stSkeleton']");
+  const asked = performance.now() - window.askedAt < 20000; // not every message need have an answer
+  const waiting = asked || app?.dataset.testScriptState !== "notRunning"
+    || document.querySelector("[data-testid='stSkeleton']");
   return waiting ? null : document.getElementsByTagName("*").length;
 }"""
 

@@ -101,9 +101,9 @@ def test_what_is_no_single_graph_is_refused(count, edges):
 def test_two_hundred_nodes_take_little_time_and_few_crossings():
     count, edges = dense_network(4, 16)
     assert 180 <= count <= 200
-    started = time.perf_counter()
+    started = time.process_time()
     layout = layered(count, edges)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     check(layout, edges)
     # The lines cannot all be kept apart; in the order of writing, they cross about twice as often.
     rows = dict.fromkeys(range(layout.layers), 0)

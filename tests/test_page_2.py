@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,15 +27,15 @@ from mlcore.experiments.torch_comparison import differences, step_by_torch, torc
 from mlcore.records import Checkpoint, ScratchEpoch
 from mlcore.runtime import StoreUnavailable, new_token
 from mlcore.scratch.glass import one_step
-from mlcore.scratch.gradcheck import gradient_check
-from mlcore.scratch.trainer import network_of
+from mlcore.scratch.gradcheck import AGREES, gradient_check
+from mlcore.scratch.trainer import network_of, train
 from tests.conftest import ROOT
 from ui.lesson2 import SECTIONS, compare, explorer, results, scripts, start, time_machine
 from ui.lesson2.choose import parameter_rows
 from ui.lesson2.curves import report_levels
 from ui.lesson2.formulas import number, sum_formula
 from ui.lesson2.results import named_confusions, prediction_words
-from ui.lesson2.selected import NotKept, network_at
+from ui.lesson2.selected import NotKept, network_at, run_labels
 from ui.lesson2.state import CONFIG_FIELDS, NAMES, parameters, presets
 from ui.lesson2.training import read_per_cent
 from ui.runs import runtime
@@ -162,6 +164,10 @@ class TestPage:
 
 
 class TestDigits:
+    def test_a_training_part_without_one_of_the_digits_is_shown_too(self):
+        page = opened("digits", {"train_fraction": "0.01", "seed": "0"})
+        assert "Drawn from the 50 training images" in said(page)
+
     def test_counts_and_split_are_the_data(self):
         page = opened("digits", {"train_fraction": "0.7", "seed": "3"})
         text = said(page)
@@ -283,6 +289,36 @@ class TestTraining:
         page.run()
         assert f"After epoch **2**: test accuracy **{percent_text(epochs[-1]['test_accuracy'])}**" in said(page)
 
+    def test_a_double_click_trains_once_and_equal_runs_have_names_of_their_own(self, monkeypatch):
+        token = new_token()
+        settings = {"me": token, "epochs": "1", "hidden": "4"}
+        page = opened("train", settings)
+        button(page, "Train").click().run()
+        first = page.query_params["run"]
+        button(page, "Train").click().run()
+        assert page.query_params["run"] == first and len(runtime().runs(token)) == 1
+        monkeypatch.setattr("ui.runs.DOUBLE_CLICK_SECONDS", 0.0)
+        button(page, "Train").click().run()
+        second = page.query_params["run"]
+        for run_id in (first, second):
+            wait_for(token, run_id)
+        labels = run_labels(runtime().runs(token))
+        assert len(set(labels.values())) == 2
+        page = opened("results", {"me": token, "run": first})
+        assert next(box for box in page.selectbox if box.label == "Run").value == first
+        next(box for box in page.selectbox if box.label == "Run").set_value(second).run()
+        assert page.query_params["run"] == second
+
+    def test_a_link_to_a_run_carries_its_settings(self):
+        token = new_token()
+        page = opened("train", {"me": token, "epochs": "1", "hidden": "4"})
+        button(page, "Train").click().run()
+        other = runtime().fork(token, page.query_params["run"], {"learning_rate": 0.25})
+        wait_for(token, other)
+        page = opened("results", {"me": token, "run": page.query_params["run"], "epochs": "1", "hidden": "4"})
+        next(box for box in page.selectbox if box.label == "Run").set_value(other).run()
+        assert page.query_params["learning_rate"] == "0.25"
+
     def test_the_command_beside_a_run_is_that_of_the_run_and_not_of_the_form(self, trained):
         def command(page):
             return next(block.value for block in page.code if block.value.startswith("python -m mlcore train scratch"))
@@ -327,8 +363,8 @@ class TestResults:
         kept = {"suspect": "the split", "table1_he_accuracy": 0.95, "reason": "more to `learn` from"}
         words = prediction_words(kept, epoch, (0.88, 0.92))
         assert words == (
-            "Before Table 1 you suspected **the split**. For ReLU 80–20 with the costly choice put right, on all of MNIST, you "
-            "predicted **95.0 %**. Your reason: `more to learn from`"
+            "Before Table 1 you suspected **the split**. For ReLU 80–20 with the costly choice put right, on all of "
+            "MNIST, you predicted **95.0 %**. Your reason: `more to learn from`"
         )
 
     def test_named_confusions_are_ranked_by_count(self):
@@ -482,39 +518,63 @@ class TestCheck:
 class TestScripts:
     """The programs that the page hands out end on what the page shows."""
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, folder: Path) -> str:
+        """Without the project: nothing of it can be imported from there."""
         done = subprocess.run(
-            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+            [sys.executable, "-I", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def test_training(self, trained):
-        said_ = self.run(scripts.training(CONFIG, 2)).splitlines()
+    def test_training(self, trained, tmp_path):
+        lines = self.run(scripts.training(CONFIG, 2), tmp_path).splitlines()
         second = runtime().epochs(trained.token, trained.run_id)[1]
-        assert said_[1].endswith(f"test loss {second.test_loss:.4f}, accuracy {second.test_accuracy:.4f}")
-        assert [[int(count) for count in line.split()[1:]] for line in said_[2:]] == [
+        assert lines[1].endswith(f"test loss {second.test_loss:.4f}, accuracy {second.test_accuracy:.4f}")
+        assert f"training loss {second.train_loss:.4f}, accuracy {second.train_accuracy:.4f}" in lines[1]
+        assert [[int(count) for count in line.split()[1:]] for line in lines[2:]] == [
             list(row) for row in second.confusion
         ]
 
-    def test_comparison(self, trained):
-        said_ = self.run(scripts.comparison([CONFIG, CONFIG.model_copy(update={"activation": "tanh"})])).splitlines()
+    @pytest.mark.parametrize("activation", ["leaky_relu", "tanh", "sigmoid"])
+    def test_training_with_every_activation_and_way_to_draw_weights(self, activation, tmp_path):
+        initializer = {"tanh": "xavier", "sigmoid": "small", "leaky_relu": "normal"}[activation]
+        settings = {"activation": activation, "initializer": initializer, "hidden": (8, 6), "epochs": 1, "bias": 0.5}
+        config = CONFIG.model_copy(update=settings)
+        (epoch,) = train(config, open_source("sample"))
+        (line, *_) = self.run(scripts.training(config, 1), tmp_path).splitlines()
+        figures = [float(figure) for figure in re.findall(r"\d+\.\d+", line)]
+        theirs = [epoch.train_loss, epoch.train_accuracy, epoch.test_loss, epoch.test_accuracy]
+        assert figures == pytest.approx(theirs, rel=5e-3)
+
+    def test_comparison(self, trained, tmp_path):
+        tanh = CONFIG.model_copy(update={"activation": "tanh"})
+        lines = self.run(scripts.comparison([(CONFIG, CONFIG.epochs), (tanh, 1)]), tmp_path).splitlines()
         last = runtime().epochs(trained.token, trained.run_id)[-1]
-        assert said_[0].startswith("These runs differ in activation")
-        assert said_[1] == f"test accuracy {last.test_accuracy:.4f}, test loss {last.test_loss:.4f}"
+        assert lines[0] == f"after epoch 4: test accuracy {last.test_accuracy:.4f}, test loss {last.test_loss:.4f}"
+        assert lines[1].startswith("after epoch 1: ") and len(lines) == 2
 
-    def test_check(self):
-        found = gradient_check(CONFIG, open_source("sample"), images=8, per_layer=5, seed=0)
-        assert str(found.worst.relative_error) in self.run(scripts.check(CONFIG, 8, 5))
+    def test_check(self, trained, tmp_path):
+        for checkpoint in (None, runtime().checkpoint(trained.token, trained.run_id, 2)):
+            found = gradient_check(CONFIG, open_source("sample"), checkpoint=checkpoint, images=8, per_layer=25, seed=0)
+            said_ = self.run(scripts.check(CONFIG, checkpoint, 8, 25), tmp_path)
+            worst, backward, nudged = (float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", said_))
+            assert worst < AGREES
+            assert backward == pytest.approx(nudged, rel=1e-3)
+            assert any(backward == pytest.approx(checked.analytic, rel=1e-4) for checked in found.parameters)
 
-    def test_one_step(self):
-        step = one_step(CONFIG, open_source("sample"), [3, 4])
-        said_ = self.run(scripts.one_step(CONFIG, step, trained=False))
-        assert f"loss {step.loss} by PyTorch" in said_
+    def test_one_step(self, trained, tmp_path):
+        for checkpoint in (None, runtime().checkpoint(trained.token, trained.run_id, 1)):
+            step = one_step(CONFIG, open_source("sample"), [3, 4], checkpoint)
+            said_ = self.run(scripts.one_step(CONFIG, checkpoint, step), tmp_path)
+            ours, theirs = (float(loss) for loss in re.findall(r"\d+\.\d+", said_.splitlines()[0]))
+            assert ours == pytest.approx(step.loss, rel=1e-3) and ours == pytest.approx(theirs, rel=1e-5)
+            assert all(float(line.rpartition(" ")[2]) < 1e-5 for line in said_.splitlines()[1:])
 
     def test_table_1(self):
         cell = read_table1().cell("relu", 0.8, "he")
-        assert f"he relu 80%: accuracy {cell.accuracy:.4f}" in self.run(scripts.TABLE1)
+        assert f"he relu 80%: accuracy {cell.accuracy:.4f} ± {cell.accuracy_spread:.4f}" in self.run(
+            scripts.TABLE1, ROOT
+        )
 
 
 class TestCompare:
@@ -602,6 +662,15 @@ class TestTable1:
             ""
         ).run()
         assert "guess" not in page.query_params
+
+    def test_every_change_of_the_suspect_counts(self):
+        page = opened("table1")
+        radio = next(item for item in page.radio if item.label.startswith("Which choice"))
+        for suspect in ("activation", "split", "weights", "activation"):
+            radio.set_value(suspect).run()
+            assert page.query_params["suspect"] == suspect
+            radio = next(item for item in page.radio if item.label.startswith("Which choice"))
+            assert radio.value == suspect
 
     def test_six_cells_live_keep_the_prediction(self):
         token = new_token()

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.browser import ARGUMENTS, WAIT, App, find_chromium, settle, shoot, start_app, stop_app
+from tests.browser import ARGUMENTS, WAIT, WATCH_QUESTIONS, App, find_chromium, settle, shoot, start_app, stop_app
 
 __all__ = ["SCREENS", "App", "OpenPage", "assert_accessible", "assert_calm", "settle", "shoot"]
 
@@ -96,6 +96,7 @@ def open_page(app: App, browser: object) -> Iterator[OpenPage]:
             permissions=["clipboard-read", "clipboard-write"],
         )
         context.set_default_timeout(WAIT)
+        context.add_init_script(WATCH_QUESTIONS)
         contexts.append(context)
         page = context.new_page()
         errors: list[str] = []

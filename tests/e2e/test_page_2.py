@@ -55,6 +55,12 @@ def test_from_the_form_to_the_images_behind_a_mistake(open_page: OpenPage) -> No
     expect(page.get_by_alt_text(re.compile("images of the digit 0 that the network called 0"))).to_be_visible()
     assert "true=0" in page.url and "taken_for=0" in page.url
 
+    # The boxes below say the same, and may say something else although the cell stays chosen in the chart.
+    page.get_by_label("The digit was").click()
+    page.get_by_role("option", name="5", exact=True).click()
+    expect(page.get_by_text(re.compile(r"test images of 5 (were taken for|was called) 0"))).to_be_visible()
+    assert "true=5" in page.url
+
     # The same link, opened cold, shows the same cell.
     again = open_page(f"{PATH}?{page.url.partition('?')[2]}")
     expect(again.get_by_text(re.compile(r"test images of 0 were recognised"))).to_be_visible()
@@ -114,10 +120,10 @@ def test_charts_of_a_run_under_way_neither_flicker_nor_jump(open_page: OpenPage,
     # Wide layers: the first epoch takes a moment, so the charts are looked at from before their first figures on.
     page = open_page(PATH, {"section": "train", "hidden": "700,700", "epochs": "1000"}, width=width)
     page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_test_id("stVegaLiteChart").locator("svg, canvas")).to_have_count(2)
     chart = page.get_by_test_id("stVegaLiteChart").last
-    chart.locator("svg, canvas").first.wait_for()
     chart.scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
+    settle(page)
     seen = page.evaluate(EVERY_FRAME, [4, 5])
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped")).to_be_visible()

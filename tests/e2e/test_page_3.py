@@ -31,23 +31,24 @@ def test_networks_recorded_curves_and_words_are_there_on_opening(open_page: Open
     chart = page.locator("[data-testid='stVegaLiteChart']").first
     box = chart.bounding_box()
     assert box is not None and box["y"] < 850, "the curves are on the first screen"
-    assert painted(chart), "and they are drawn"
+    expect_painted(chart)
     expect(page.get_by_text(re.compile(r"Validation loss turned at epoch \d+")).first).to_be_visible()
     expect(page.get_by_role("heading", name="The best epoch, honestly")).to_be_visible()
     assert_accessible(page)
 
 
-def painted(chart: Locator) -> bool:
-    """Whether a chart's canvas has pixels that are neither paper nor ink nor grey: those of its lines."""
-    drawn: bool = chart.locator("canvas").evaluate(
+def expect_painted(chart: Locator) -> None:
+    """Wait until a chart's canvas has pixels that are neither paper nor ink nor grey: those of its lines."""
+    canvas = chart.locator("canvas").element_handle()
+    chart.page.wait_for_function(
         """(canvas) => {
             const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
             for (let i = 0; i < data.length; i += 4)
                 if (Math.max(...data.slice(i, i + 3)) - Math.min(...data.slice(i, i + 3)) > 70) return true;
             return false;
-        }"""
+        }""",
+        arg=canvas,
     )
-    return drawn
 
 
 @pytest.mark.parametrize("section", ["report", "train", "findings", "versus", "inside"])
@@ -58,7 +59,7 @@ def test_every_section_is_readable_and_accessible(open_page: OpenPage, section: 
     if section == "inside":
         expect(page.get_by_role("heading", name="Dropout's mask for one image")).to_be_visible(timeout=LONG)
     assert page.get_by_role("heading", level=2).count() >= 1
-    page.wait_for_timeout(600)  # new parts fade in, and half-faded text has half the contrast
+    settle(page, quiet=0.8)  # new parts fade in, and half-faded text has half the contrast
     assert_accessible(page)
 
 
@@ -88,9 +89,12 @@ def test_exact_figures_stand_where_the_pointer_is(open_page: OpenPage) -> None:
     box = chart.bounding_box()
     assert box is not None
     tip = page.locator("#vg-tooltip-element")
-    for share in (0.5, 0.55, 0.6):
-        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.4 * box["height"])
+    for attempt in range(40):
+        # Until the chart listens.
+        page.mouse.move(box["x"] + (0.5 + 0.05 * (attempt % 3)) * box["width"], box["y"] + 0.4 * box["height"])
         page.wait_for_timeout(250)
+        if tip.is_visible():
+            break
     expect(tip).to_contain_text("A, baseline")
     said = tip.inner_text()
     epoch = int(re.search(r"epoch\s+(\d+)", said).group(1))  # type: ignore[union-attr]

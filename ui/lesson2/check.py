@@ -43,7 +43,8 @@ def draw(state: LinkState) -> None:
     terms("gradient check", "finite difference", key="check", lead="")
     show_code(
         gradient_check,
-        script=scripts.check(weights.config, IMAGES, sampled),
+        script=scripts.check(weights.config, weights.checkpoint, IMAGES, sampled),
+        requires=scripts.requires(weights.config),
         key="check",
         file_name="gradient_check.py",
     )

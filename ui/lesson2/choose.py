@@ -216,4 +216,10 @@ def code(config: ScratchConfig, caption: str, *functions: Any) -> None:
     )
     st.caption(caption)
     st.code(command, language="bash", wrap_lines=True)
-    show_code(*functions, script=scripts.training(config, config.epochs), key="trainer", file_name="train.py")
+    show_code(
+        *functions,
+        script=scripts.training(config, config.epochs),
+        key="trainer",
+        file_name="train.py",
+        requires=scripts.requires(config),
+    )

@@ -60,10 +60,16 @@ def draw(state: LinkState) -> None:
     )
     st.fragment(_chart, run_every=POLL_SECONDS if live else None)(chosen, state["measure"], live)
     _seeds(state, views)
-    configs = [view.config for view in views if isinstance(view.config, ScratchConfig)]
-    show_code(
-        what_differs, compare_shares, script=scripts.comparison(configs), key="compare", file_name="compare_runs.py"
-    )
+    trained = [(view.config, view.epoch) for view in views if isinstance(view.config, ScratchConfig) and view.epoch]
+    if trained:
+        show_code(
+            what_differs,
+            compare_shares,
+            script=scripts.comparison(trained),
+            key="compare",
+            file_name="compare_runs.py",
+            requires=scripts.requires(trained[0][0]),
+        )
 
 
 def _choose(state: LinkState, runs: dict[str, RunView]) -> list[str]:

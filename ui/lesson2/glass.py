@@ -58,10 +58,10 @@ def draw(state: LinkState) -> None:
     show_code(
         forward,
         backward,
-        script=scripts.one_step(weights.config, step, trained=weights.checkpoint is not None),
+        script=scripts.one_step(weights.config, weights.checkpoint, step),
         key="step",
         file_name="one_step.py",
-        requires="numpy torch",
+        requires=scripts.requires(weights.config, "torch"),
     )
 
 

@@ -171,6 +171,7 @@ def _confusion(state: LinkState, chosen: Selected) -> None:
         script=scripts.training(chosen.config, chosen.last.epoch),
         key="results",
         file_name="train.py",
+        requires=scripts.requires(chosen.config),
     )
     explorer.draw(state, chosen)
 

@@ -43,7 +43,7 @@ def draw(state: LinkState) -> None:
     failures(chosen.config, chosen.epochs, chosen.view.halted)
     terms("dead ReLU", "saturation", "gradient norm", "weight norm", key="time", lead="")
     script = scripts.training(chosen.config, chosen.last.epoch)
-    show_code(evaluate, script=script, key="time", file_name="train.py")
+    show_code(evaluate, script=script, key="time", file_name="train.py", requires=scripts.requires(chosen.config))
 
 
 @st.fragment
