@@ -171,7 +171,7 @@ def test_while_the_worker_answers_the_page_says_so_and_stays_usable(open_page: O
 def test_a_figure_far_from_the_reports_gets_its_reason(open_page: OpenPage) -> None:
     page = open_page(PATH, {"section": "report"})
     expect(page.get_by_text(re.compile("which of these epochs is the last one is luck"))).to_be_visible()
-    expect(page.get_by_text(re.compile("from epoch 31 on its rate is a thousandth")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("From epoch 31 on its rate is a thousandth")).first).to_be_visible()
 
 
 def test_a_run_that_trains_can_be_looked_into_and_the_moment_is_told(open_page: OpenPage) -> None:
