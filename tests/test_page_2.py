@@ -231,6 +231,19 @@ class TestForm:
         report, today = (preset.changes for preset in presets().values())
         assert {name for name in CONFIG_FIELDS if report[name] != today[name]} == {"initializer", "bias"}
 
+    def test_the_activation_follows_presets_and_links_and_keeps_its_one_key(self):
+        """With its value in the key, two quick choices made the page run for ever."""
+        page = opened("train", {"activation": "sigmoid"})
+        assert page.selectbox(key="activation").value == "sigmoid"
+        for choice in ("tanh", "relu", "tanh"):
+            page.selectbox(key="activation").set_value(choice).run()
+            assert page.selectbox(key="activation").value == choice
+        button(page, "ReLU at rate 1").click().run()
+        assert page.selectbox(key="activation").value == "relu"
+        page.selectbox(key="activation").set_value("each").run()
+        page.selectbox(key="activation.1").set_value("tanh").run()
+        assert page.query_params["activation"] in ("relu,tanh", ["relu,tanh"])
+
     def test_failures_fill_the_form(self):
         page = opened("train")
         button(page, "ReLU at rate 1").click().run()

@@ -28,15 +28,16 @@ from mlcore.experiments.recorded import RECORDED_NETWORKS
 from mlcore.networks.architectures import parameter_count
 from mlcore.networks.probes import before_and_after
 from mlcore.records import NetworkEpoch
-from mlcore.runtime import LimitReached, RunView, StoreUnavailable
+from mlcore.runtime import LimitReached, RunView, StoreUnavailable, new_token
 from tests.conftest import ROOT
 from ui.code import source_of
-from ui.lesson3 import curves, findings, scripts, versus
+from ui.lesson3 import curves, findings, scripts, train, versus
 from ui.lesson3.chosen import Chosen, Moment
 from ui.lesson3.data import Series, split_of, thin
 from ui.lesson3.drawing import describe, network_svg
 from ui.lesson3.mask import mask_svg
-from ui.lesson3.state import NAMES, PRESETS, START, VARIANT_NAMES, parameters, variants_of
+from ui.lesson3.state import NAMES, PRESETS, START, VARIANT_NAMES, parameters, same_training, variants_of
+from ui.runs import runtime
 
 PAGE = str(ROOT / "pages" / "3_Networks_A_and_B.py")
 COLUMNS = [name for name in NetworkEpoch.__dataclass_fields__ if name not in ("epoch", "confusion", "statistics")]
@@ -649,3 +650,104 @@ def test_section_names_and_their_drawings_agree() -> None:
     from ui.lesson3 import SECTIONS
 
     assert list(SECTIONS) == list(NAMES)
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def started(page: AppTest) -> list[RunView]:
+    """The runs of the group that the page's link names."""
+    group = page.query_params["group"]
+    name = group if isinstance(group, str) else group[0]
+    token = page.query_params["me"]
+    return [view for view in runtime().runs(token if isinstance(token, str) else token[0]) if view.group == name]
+
+
+def form_page(**params: str) -> AppTest:
+    return open_page(section="train", epochs="1", architecture="custom", hidden="4", me=new_token(), **params)
+
+
+def press(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label == label).click().run()
+
+
+def test_a_variant_that_is_none_gets_a_sentence_and_no_run(recordings: Path) -> None:
+    for params, sentence in (
+        ({"variants": "plain,schedule", "step_size": "none"}, "StepLR needs a number of epochs between its cuts"),
+        ({"variants": "plain,dropout", "dropout": "0"}, "Dropout needs a share above 0"),
+    ):
+        page = form_page(**params)
+        assert sentence in texts(page)
+        assert next(button for button in page.button if button.label == "Train").disabled
+
+
+def test_runs_beside_each_other_have_names_that_differ() -> None:
+    base = {"id": "", "name": "", "group": ""}
+    views = [
+        SimpleNamespace(**{**base, "id": str(number), "config": config})
+        for number, config in enumerate((NetworkConfig(), NetworkConfig(learning_rate=0.01), NetworkConfig()))
+    ]
+    assert list(train.labels_of(views).values()) == [  # type: ignore[arg-type]
+        "A, plain, rate 0.001",
+        "A, plain, rate 0.01",
+        "A, plain, rate 0.001 (2)",
+    ]
+    assert list(train.labels_of(views[:1]).values()) == ["A, plain"]  # type: ignore[arg-type]
+
+
+def test_a_guess_goes_with_its_variant_and_is_asked_anew(recordings: Path) -> None:
+    page = form_page(variants="plain,dropout", expected="dropout")
+    press(page, "Train 2 variants")
+    runs = started(page)
+    assert [view.prediction for view in runs] == [{"lowest": "dropout"}] * 2
+    assert "expected" not in page.query_params
+    page = form_page(variants="plain,schedule", expected="dropout")
+    assert "expected" not in page.query_params
+    press(page, "Train 2 variants")
+    assert [view.prediction for view in started(page)] == [{"lowest": ""}] * 2
+
+
+def test_a_double_click_starts_one_group(recordings: Path) -> None:
+    page = form_page(variants="plain,dropout")
+    press(page, "Train 2 variants")
+    group = page.query_params["group"]
+    press(page, "Train 2 variants")
+    assert page.query_params["group"] == group and len(started(page)) == 2
+
+
+def test_what_differs_besides_the_variant_is_said(recordings: Path) -> None:
+    page = form_page(variants="plain,schedule", schedule_rate="0.01")
+    assert "StepLR begins at a rate of 0.01, Plain at 0.001" in texts(page)
+    assert "StepLR makes its first cut after epoch 10: with 1 it changes nothing." in texts(page)
+    assert "Two things differ" not in texts(form_page(variants="plain,schedule", schedule_rate="0.001"))
+
+
+def test_recorded_runs_lie_behind_those_with_their_settings_alone() -> None:
+    recordings = {
+        name: Series(name, name, config, pd.DataFrame({"epoch": [1, 2]})) for name, config in RECORDED_NETWORKS.items()
+    }
+    form_ = NetworkConfig(source="sample", epochs=3, seed=5)
+    as_run = form_.model_copy(update={"dropout": 0.3, "initializer": "xavier", "step_size": 10, "step_on_loss": True})
+    for config, name in (
+        (form_, "A-baseline"),
+        (form_.model_copy(update={"gamma": 0.5}), "A-baseline"),
+        (form_.model_copy(update={"dropout": 0.3}), "A-dropout"),
+        (form_.model_copy(update={"step_size": 10, "learning_rate": 0.01}), "A-step"),
+        (as_run, "A-dropout-as-run"),
+        (form_.model_copy(update={"learning_rate": 0.002}), None),
+    ):
+        found = [key for key, run in recordings.items() if same_training(run.config, config)]
+        assert found == ([name] if name else [])
+
+
+def test_outcomes_are_read_at_the_last_epoch_that_all_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(train.st, "markdown", said.append)
+    long, short = made_up(30), made_up(5).assign(validation_loss=[0.5, 0.4, 0.3, 0.2, 0.01])
+    views = [SimpleNamespace(prediction={"lowest": "plain"})]
+    mine = [replace(series("A-baseline", table), label=name) for name, table in (("long", long), ("short", short))]
+    train._guess(views, mine)  # type: ignore[arg-type]
+    assert f"Validation loss after epoch 5, the last that all have: long: {long['validation_loss'][4]:.4f}" in said[0]
+    assert "The lowest is **short**" in said[0]
+    train._guess(views, [mine[0], replace(mine[0], label="twin")])  # type: ignore[arg-type]
+    assert "The lowest are equal: **long**, **twin**; you expected Plain." in said[1]

@@ -123,6 +123,11 @@ class LinkState(Mapping[str, Any]):
             self._slot.reseed.add(name)
         self.sync()
 
+    def put(self, name: str, value: Any) -> None:
+        """As `set`, but without touching Streamlit, which may end this run of the page; the address follows later."""
+        self._slot.values[name] = value
+        self._slot.reseed.add(name)
+
     def keep(self, name: str, value: Any) -> None:
         """Take a value that the widget itself already shows (for `ui.fields`)."""
         self._slot.values[name] = value

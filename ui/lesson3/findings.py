@@ -6,6 +6,7 @@ The schedule that never stepped, and the training loss measured with dropout on;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -149,11 +150,12 @@ def _experiment(
     made = _question(state, question, guesses, guess, group, views)
     with st.container(horizontal=True):
         label = "Run it" if not views else "Run it again"
-        if st.button(label, key=f"{group}.run", type="secondary" if views else "primary", icon=":material/play_arrow:"):
-            started = start_group(configs, {"guess": "" if views else state[guess]})
-            if started:
-                state.set(**{group: started, guess: "" if views else state[guess]})
-                st.rerun()
+        kind: Any = "secondary" if views else "primary"
+        pressed = st.button(label, key=f"{group}.run", type=kind, icon=":material/play_arrow:")
+        said = "" if views else state[guess]
+        if pressed and start_group(state, group, configs, {"guess": said}):
+            state.set(**{guess: said})
+            st.rerun()
     if not views:
         st.caption(
             f"Two trainings of network A side by side, {EPOCHS} epochs each; a guess first makes the outcome stick."

@@ -183,10 +183,9 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
     ready = bool(variants) and readable
     if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready, key="train_start"):
         guess = {"lowest": state["expected"]} if len(variants) > 1 else None
-        group = start_group([variant.config for variant in variants], guess)
-        if group:
+        if start_group(state, "group", [variant.config for variant in variants], guess):
             # A new training, a new guess: the old one stays with its runs.
-            state.set(group=group, expected="")
+            state.set(expected="")
             st.rerun()
     if variants and not group_views(state["group"]):
         st.code("\n".join(scripts.command(variant.config) for variant in variants), language=None, wrap_lines=True)
@@ -207,33 +206,42 @@ def _more_than_the_variant(variants: Sequence[Variant]) -> list[str]:
         size = variant.config.step_size
         if size is not None and size >= variant.config.epochs and not variant.config.step_on_loss:
             sentences.append(
-                f"StepLR makes its first cut after epoch {size}: in {variant.config.epochs} epochs it changes nothing."
+                f"StepLR makes its first cut after epoch {size}: with {variant.config.epochs} it changes nothing."
             )
             break
     return sentences
 
 
-def start_group(configs: Sequence[NetworkConfig], prediction: object = None) -> str:
-    """Submit runs under a new group's name; that name, or "" and a sentence where a limit is in the way."""
+def start_group(state: LinkState, name: str, configs: Sequence[NetworkConfig], prediction: object = None) -> bool:
+    """Submit runs under a new group's name, kept as the link parameter `name`; a sentence where a limit is in the way.
+
+    Returns:
+        Whether they were submitted.
+    """
     app, me = runtime(), owner()
+    before = state[name]
 
     def start() -> str:
         group = secrets.token_hex(6)
+        # First, and without a place where Streamlit could end this run of the page: a click may come at any time.
+        state.put(name, group)
         started: list[str] = []
         try:
             for config in configs:
                 started += [app.submit(me, config, prediction=prediction, group=group)]
         except (LimitReached, StoreUnavailable, ValueError):
+            state.put(name, before)
             for run_id in started:
                 app.delete(me, run_id)
             raise
         return group
 
     try:
-        return once("group", tuple(configs), start)
+        state.put(name, once(name, tuple(configs), start))
     except (LimitReached, StoreUnavailable, ValueError) as problem:
         st.warning(str(problem), icon=":material/info:")
-        return ""
+        return False
+    return True
 
 
 def group_views(group: str) -> list[RunView]:
