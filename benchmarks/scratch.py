@@ -164,7 +164,8 @@ def _products(config: ScratchConfig) -> Callable[[], float]:
 
 
 def _statistics_row(digits: Digits, repetitions: int) -> dict[str, Any]:
-    """What the per-epoch statistics add to an epoch: the whole evaluation of the first 1,000 test images and the norms.
+    """What the per-epoch statistics add to an epoch: the whole evaluation of the first 1,000 test images, the highest
+    value of each hidden unit over the others, and the norms.
 
     That is more than they cost, since those images are judged anyway.
     """
@@ -172,10 +173,14 @@ def _statistics_row(digits: Digits, repetitions: int) -> dict[str, Any]:
     network = network_of(config)
     split = split_fraction(len(digits), config.train_fraction, config.seed)
     batch = split.train[-config.batch_size :]
+    block = [np.ones((1_000, units), np.float32) for units in config.hidden]
 
     def probe() -> float:
         began = time.perf_counter()
         evaluate(network, digits, split.test[:1_000])
+        for _ in range(1_000, len(split.test), 1_000):
+            for values in block:
+                np.maximum(values.max(axis=0), 0)
         gradient_norms(network, digits.images[batch], digits.labels[batch])
         weight_norms(network)
         return time.perf_counter() - began

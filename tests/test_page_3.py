@@ -717,7 +717,7 @@ def test_a_double_click_starts_one_group(recordings: Path) -> None:
 
 def test_what_differs_besides_the_variant_is_said(recordings: Path) -> None:
     page = form_page(variants="plain,schedule", schedule_rate="0.01")
-    assert "StepLR begins at a rate of 0.01, Plain at 0.001" in texts(page)
+    assert "StepLR at a first rate of 0.01, Plain at 0.001" in texts(page)
     assert "StepLR makes its first cut after epoch 10: with 1 it changes nothing." in texts(page)
     assert "Two things differ" not in texts(form_page(variants="plain,schedule", schedule_rate="0.001"))
 

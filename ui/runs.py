@@ -220,7 +220,8 @@ def _panel(
     with st.container(border=True, key=f"{key}.panel"):
         st.markdown(headline(view))
         st.progress(view.progress, text=overall(view))
-        st.progress(1.0 if view.status == "finished" else view.epoch_progress, text=within_epoch(view))
+        complete = view.status == "finished" and not view.halted
+        st.progress(1.0 if complete else view.epoch_progress, text=within_epoch(view))
         st.caption(pace(view, runtime().sharing()[2]))
         if controls:
             _controls(view, key, on_fork)

@@ -14,6 +14,7 @@ import streamlit as st
 
 from mlcore.data.mnist import available_sources
 from mlcore.experiments.inside import before_and_after
+from mlcore.experiments.metrics import percent_text
 from mlcore.runtime import LimitReached
 from ui.code import show_code
 from ui.digits import digits_of
@@ -170,16 +171,17 @@ def _table(before: Mapping[str, Any], after: Mapping[str, Any], images: int) -> 
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
 
     def pair(form: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        return f"<td>{old[name]:{form}} → <b>{new[name]:{form}}</b></td>"
+        then, now = (percent_text(at[name], 1) if form == "%" else f"{at[name]:{form}}" for at in (old, new))
+        return f"<td>{then} → <b>{now}</b></td>"
 
     body = ""
     for old, new in zip(before["layers"], after["layers"], strict=True):
         hidden = old["name"] != "output"
         dead = f"<td>{len(old['dead'])} → <b>{len(new['dead'])}</b></td>" if hidden else "<td>–</td>"
-        silent = pair(".1%", "zero_share", old, new) if hidden else "<td>–</td>"
+        silent = pair("%", "zero_share", old, new) if hidden else "<td>–</td>"
         body += (
             f'<tr><th scope="row">{html.escape(old["name"])}</th><td>{old["units"]}</td>{dead}{silent}'
-            + pair(".1%", "gradient_zero_share", old, new)
+            + pair("%", "gradient_zero_share", old, new)
             + pair(".1e", "gradient_median", old, new)
             + pair(".2g", "weight_gradient_norm", old, new)
             + "</tr>"

@@ -196,10 +196,12 @@ def _more_than_the_variant(variants: Sequence[Variant]) -> list[str]:
     rates = {variant.config.learning_rate: variant for variant in variants}
     sentences = []
     if len(rates) > 1:
-        slow, fast = (", ".join(VARIANT_NAMES[v.key] for v in variants if v.config.learning_rate == r) for r in rates)
+        slow, fast = (
+            " and ".join(VARIANT_NAMES[v.key] for v in variants if v.config.learning_rate == r) for r in rates
+        )
         first, second = rates
         sentences.append(
-            f"Two things differ here: {fast} begins at a rate of {second:g}, {slow} at {first:g}, as the report has "
+            f"Two things differ here: {fast} at a first rate of {second:g}, {slow} at {first:g}, as the report has "
             "it. With equal rates only the variant differs."
         )
     for variant in variants:

@@ -164,9 +164,9 @@ def _images_of(
     show_png(
         image_grid(images, columns=ACROSS, scale=3, captions=captions),
         alt=f"{len(places)} images: {names[group].lower()}; the surest mistake first",
-        caption="Under each image: the digit, then what the first and the second network said."
-        + (f" The {MOST_SHOWN} surest mistakes of {len(getattr(result, group)):,} are shown." if more else ""),
     )
+    told = f" The {MOST_SHOWN} surest mistakes of {len(getattr(result, group)):,} are shown." if more else ""
+    st.caption(f"Under each image: the digit, then what the first and the second network said.{told}")
     _probabilities(images, labels[places], first[places], second[places], networks)
     columns: dict[str, list[float] | list[int]] = {"row": rows[places].tolist(), "digit": labels[places].tolist()}
     for number, values in (("first", first[places]), ("second", second[places])):
