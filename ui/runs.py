@@ -346,10 +346,10 @@ def _fork(view: RunView, key: str, on_fork: Callable[[str], None]) -> None:
     chosen = st.selectbox("Setting", names, format_func=lambda name: LABELS.get(name, name), key=f"{key}.setting")
     now = _shown(view.config, chosen)
     field = f"{key}.value.{chosen}"
-    options = _options(view.config, chosen)
-    if options:
-        standing = value_text(getattr(view.config, chosen))
-        st.selectbox(f"New value (now {standing})", options, format_func=value_text, key=field)
+    standing = getattr(view.config, chosen)
+    others = [option for option in _options(view.config, chosen) if option != standing]
+    if others:
+        st.selectbox(f"New value (now {value_text(standing)})", others, format_func=value_text, key=field)
     else:
         st.text_input(f"New value (now {now})", value=now, key=field)
     st.caption("The first weights are the same unless the seed, the layers or the way of drawing them changes.")

@@ -120,6 +120,14 @@ def test_changing_one_thing_starts_a_second_run(page, runtime):
     assert second != run_id
     assert runtime.run(token, second).config.learning_rate == 0.5
     assert runtime.run(token, second).parent == run_id
+    app.selectbox(key="panel.setting").select("initializer").run()
+    choice = app.selectbox(key="panel.value.initializer")
+    assert "normal" not in choice.options and "He" in " ".join(choice.options), "what it is now is no change"
+    choice.select("he").run()
+    app.button(key="panel.fork").click().run()
+    assert runtime.run(token, app.session_state["run"]).config.initializer == "he"
+    second = app.session_state["run"]
+    app.selectbox(key="panel.setting").select("learning_rate").run()
     app.text_input(key="panel.value.learning_rate").input("fast").run()
     app.button(key="panel.fork").click().run()
     assert "learning rate must be a number" in words(app).replace("\\", "")
