@@ -60,6 +60,7 @@ class Visitor:
     refused: str = ""
     skipped: int = 0
     _query: str = ""
+    _page: str = ""
     _button: str = ""
     _fragments: dict[str, float] = field(default_factory=dict)
 
@@ -119,7 +120,9 @@ class Visitor:
 
     async def _run(self, socket: ClientConnection, *, press: str = "", fragment: str = "") -> None:
         """Ask for a run of the page or of a fragment, and read until it has ended."""
-        state = ClientState(query_string=self._query, page_name=PAGE)
+        # Once the app has said which page it is, its hash counts, as in a browser: a panel that runs the page again
+        # (when the first epoch ends) would run the home page otherwise.
+        state = ClientState(query_string=self._query, page_name="" if self._page else PAGE, page_script_hash=self._page)
         if not fragment:
             self._fragments = {}
         else:
@@ -138,6 +141,8 @@ class Visitor:
             kind = message.WhichOneof("type")
             if kind == "delta":
                 self._see(message)
+            elif kind == "navigation":
+                self._page = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self._query = message.page_info_changed.query_string
             elif kind == "auto_rerun":
