@@ -17,7 +17,7 @@ from ui.code import show_code
 from ui.digits import digits_of
 from ui.images import data_uri, image_grid, show_png
 from ui.lesson3 import scripts
-from ui.lesson3.chosen import Chosen, answers, networks, pick, say_if_seen
+from ui.lesson3.chosen import Answers, Chosen, answers, networks, pick, say_if_seen
 from ui.lesson3.data import split_of
 from ui.links import LinkState
 from ui.runs import plain
@@ -65,25 +65,9 @@ def draw(state: LinkState) -> None:
     st.html(_square(result, one.short, two.short))
     st.markdown(explain(result, plain(one.short), plain(two.short)))
     for network, answer, probabilities in ((one, said[0], theirs), (two, said[1], others)):
-        silent = explain_silence(plain(network.short), labels, probabilities, answer.of_biases)
-        if silent:
+        if silent := explain_silence(plain(network.short), labels, probabilities, answer.of_biases):
             st.markdown(silent)
-    own = [
-        f"{plain(network.short)} after {answer.moment}"
-        for network, answer in ((one, said[0]), (two, said[1]))
-        if network.own
-    ]
-    if own:
-        st.caption(f"Judged as it stands: {'; '.join(own)}.")
-    say_if_seen(source, one, two)
-    if one.config.source != two.config.source:
-        st.caption("One learned from 57,000 images, the other from 4,000: that alone may be the difference.")
-    if seeds[0] != seeds[1]:
-        st.caption(
-            f"The two runs have different seeds, {seeds[0]} and {seeds[1]}, and with them different validation images. "
-            f"Only the {len(rows):,} that both have are used: neither was trained on these. With so few, a small "
-            "difference says little."
-        )
+    _what_to_know((one, two), (said[0], said[1]), source, seeds, len(rows))
     _images_of(state, result, rows, source, labels, theirs, others, (one, two))
     terms("validation set", "softmax", "accuracy", key="versus")
     show_code(
@@ -97,6 +81,29 @@ def draw(state: LinkState) -> None:
         else "The weights of your own runs lie in the app; in their place the script takes the recorded A.",
         requires="numpy safetensors torch torchvision",
     )
+
+
+def _what_to_know(
+    pair: tuple[Chosen, Chosen], said: tuple[Answers, Answers], source: str, seeds: tuple[int, int], images: int
+) -> None:
+    """What else tells the two apart: how far they were trained, on which images, and which images judge them."""
+    one, two = pair
+    own = [
+        f"{plain(network.short)} after {answer.moment}"
+        for network, answer in zip(pair, said, strict=True)
+        if network.own
+    ]
+    if own:
+        st.caption(f"Judged as it stands: {'; '.join(own)}.")
+    say_if_seen(source, one, two)
+    if one.config.source != two.config.source:
+        st.caption("One learned from 57,000 images, the other from 4,000: that alone may be the difference.")
+    if seeds[0] != seeds[1]:
+        st.caption(
+            f"The two runs have different seeds, {seeds[0]} and {seeds[1]}, and with them different validation images. "
+            f"Only the {images:,} that both have are used: neither was trained on these. With so few, a small "
+            "difference says little."
+        )
 
 
 def _images(one: Chosen, two: Chosen) -> tuple[str, tuple[int, int]]:
