@@ -133,7 +133,6 @@ def live_panel(
     charts: Charts | None = None,
     *,
     on_fork: Callable[[str], None] | None = None,
-    controls: bool = True,
     key: str = "live",
 ) -> None:
     """Show a run and let its owner steer it; the panel moves by itself while the run does.
@@ -142,11 +141,10 @@ def live_panel(
         view: one of the visitor's runs, as the page was drawn by it.
         charts: draws the run's figures, `charts(view, epochs)`, within the panel.
         on_fork: with it there is a "Change one thing" button; called with the new run's id.
-        controls: whether there are buttons.
         key: tells two panels of a page apart.
     """
     every = POLL_SECONDS if view.live else None
-    st.fragment(_panel, run_every=every)(view.id, charts, on_fork, controls, key, _stage(view))
+    st.fragment(_panel, run_every=every)(view.id, charts, on_fork, key, _stage(view))
 
 
 def live_group(
@@ -209,7 +207,6 @@ def _panel(
     run_id: str,
     charts: Charts | None,
     on_fork: Callable[[str], None] | None,
-    controls: bool,
     key: str,
     stage: tuple[bool, bool],
 ) -> None:
@@ -223,8 +220,7 @@ def _panel(
         complete = view.status == "finished" and not view.halted
         st.progress(1.0 if complete else view.epoch_progress, text=within_epoch(view))
         st.caption(pace(view, runtime().sharing()[2]))
-        if controls:
-            _controls(view, key, on_fork)
+        _controls(view, key, on_fork)
         _problem(key)
     if charts is not None:
         charts(view, epochs)

@@ -70,8 +70,9 @@ def draw(state: LinkState) -> None:
     show_problems(list(problems.values()))
     if not state["variants"]:
         st.info("Choose at least one variant to train.", icon=":material/touch_app:")
-    _start(state, variants)
-    _results(state)
+    views = group_views(state["group"])
+    _start(state, variants, first=not views)
+    _results(state, views)
 
 
 def _presets(state: LinkState) -> None:
@@ -152,8 +153,8 @@ def _what_is_trained(state: LinkState) -> None:
         )
 
 
-def _start(state: LinkState, variants: Sequence[Variant]) -> None:
-    """A guess, the button, and what it will start."""
+def _start(state: LinkState, variants: Sequence[Variant], *, first: bool) -> None:
+    """A guess, the button, and what it will start; the command line of it, as long as there are no runs to have one."""
     if variants:
         config = variants[0].config
         sizes = PART_SIZES[config.source]
@@ -187,7 +188,7 @@ def _start(state: LinkState, variants: Sequence[Variant]) -> None:
             # A new training, a new guess: the old one stays with its runs.
             state.set(expected="")
             st.rerun()
-    if variants and not group_views(state["group"]):
+    if variants and first:
         st.code("\n".join(scripts.command(variant.config) for variant in variants), language=None, wrap_lines=True)
 
 
@@ -280,9 +281,8 @@ def as_series(found: Sequence[tuple[RunView, list[EpochResult]]]) -> list[Series
     return [series for series in made if series is not None]
 
 
-def _results(state: LinkState) -> None:
+def _results(state: LinkState, views: Sequence[RunView]) -> None:
     """The group under way or done: progress, curves over the recorded ones, and what happened in words."""
-    views = group_views(state["group"])
     if not views:
         if state["group"]:
             st.info("The runs of this link belong to another browser. Train your own with the same settings.")
@@ -299,7 +299,7 @@ def _results(state: LinkState) -> None:
         required=True,
     )
     live_charts(views, lambda found: _chart(state, found))
-    _words(state, views)
+    _words(views)
 
 
 def _chart(state: LinkState, found: list[tuple[RunView, list[EpochResult]]]) -> None:
@@ -332,7 +332,7 @@ def _behind(mine: Sequence[Series]) -> list[Series]:
     return list(found.values())
 
 
-def _words(state: LinkState, views: Sequence[RunView]) -> None:
+def _words(views: Sequence[RunView]) -> None:
     """What the rules say about the runs, once they stand still; and the guess beside the outcome."""
     if any(view.live for view in views):
         return
